@@ -1,0 +1,5 @@
+"""``python -I -m reviewbot``."""
+
+from reviewbot.cli import run
+
+run()

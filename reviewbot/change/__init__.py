@@ -1,0 +1,1 @@
+"""Which commits, who asked; objects read by sha; diff to ChangeSet."""

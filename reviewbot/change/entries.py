@@ -1,0 +1,57 @@
+"""Which files differ between two commits, as git itself counts them."""
+
+from dataclasses import dataclass, replace
+
+from reviewbot.core import Sha
+
+
+@dataclass(frozen=True, slots=True)
+class DiffEntry:
+    """One row of ``git diff --raw`` joined with its row of ``--numstat``.
+
+    ``added_lines`` and ``deleted_lines`` are None where git counts none because a side is binary.
+    """
+
+    path: str
+    old_path: str
+    letter: str
+    base_mode: str
+    head_mode: str
+    base_blob: Sha | None
+    head_blob: Sha | None
+    added_lines: int | None = None
+    deleted_lines: int | None = None
+
+
+def parse_diff_entries(output: bytes) -> tuple[DiffEntry, ...]:
+    """Read what ``git diff-tree --raw --numstat -z --no-abbrev`` prints.
+
+    Source: git-diff(1), "Raw output format" and "--numstat".
+    """
+    parts = iter(output.split(b"\0"))
+    entries: dict[str, DiffEntry] = {}
+    for part in parts:
+        if part.startswith(b":"):
+            base_mode, head_mode, base, head, letter = part[1:].decode().split(" ")
+            old_path = _text(next(parts))
+            path = _text(next(parts)) if letter[0] in "RC" else old_path
+            entries[path] = DiffEntry(
+                path, old_path, letter[0], base_mode, head_mode, _present(base), _present(head)
+            )
+        elif part:
+            added, deleted, name = part.split(b"\t", 2)
+            if not name:  # a rename or copy: the two names follow
+                next(parts)
+                name = next(parts)
+            entry = entries[_text(name)]
+            if added != b"-":
+                entries[entry.path] = replace(entry, added_lines=int(added), deleted_lines=int(deleted))
+    return tuple(entries.values())
+
+
+def _present(sha: str) -> Sha | None:
+    return None if set(sha) == {"0"} else sha
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

@@ -1,0 +1,212 @@
+"""The command line: arguments to a story, a story to text and an exit code."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reviewbot import __version__
+from reviewbot.change.events import local_trigger
+from reviewbot.change.git import Repository
+from reviewbot.change.policy_file import read_settings
+from reviewbot.core import Severity
+from reviewbot.errors import ReviewbotError
+from reviewbot.journal import Journal
+from reviewbot.pipeline import Request, review_change
+from reviewbot.publish.progress import Progress
+from reviewbot.settings import render_config
+
+FORMATS = ("text", "json", "markdown", "sarif", "junit", "codequality")
+EXIT_CODES = """\
+exit codes:
+  0    pass; or incomplete for a reason that cannot be helped here, where policy lets that be neutral
+  1    fail; or incomplete for any other reason
+  2    wrong arguments, policy or evidence; credentials missing where they should be
+  3    no review was performed
+  130  interrupted"""
+
+
+def run() -> None:
+    """Run the command line and end the process with the exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code is the row of README.md's table."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ReviewbotError as error:
+        _say(f"{error} {error.remedy}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted; nothing was decided.")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away: nobody saw the whole review.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 3
+
+
+def _say(sentence: str) -> None:
+    from reviewbot.publish.sanitize import one_line  # noqa: PLC0415 - only where something is to be said
+
+    print(f"reviewbot: {one_line(sentence, 2_000)}", file=sys.stderr)  # noqa: T201 - this is the command line
+
+
+def _review(options: argparse.Namespace) -> int:
+    journal = Journal()
+    progress = Progress(sys.stderr)
+    review = review_change(_request(options), journal, progress.step)
+    from reviewbot.publish.files import render, write_reports  # noqa: PLC0415 - while git works, not before
+
+    color = options.format == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    sys.stdout.write(render(review, options.format, width=width, color=color))
+    sys.stdout.flush()
+    if options.out:
+        write_reports(review, options.out, journal.data())
+    return review.verdict.exit_code
+
+
+def _config(options: argparse.Namespace) -> int:
+    request = _request(options)
+    with Repository(request.folder) as repository:
+        trigger, _ = local_trigger(repository, request.base, request.head)
+        settings, _ = read_settings(repository, trigger.policy_sha, request.policy, request.overrides)
+    sys.stdout.write(render_config(settings))
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    if options.document == "report":
+        from reviewbot.publish.report import report_json_schema as schema  # noqa: PLC0415
+    else:
+        from reviewbot.policy import policy_json_schema as schema  # noqa: PLC0415
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
+    return 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
+    return Request(
+        folder=options.repo,
+        base=options.base,
+        head=options.head,
+        sarif=tuple(getattr(options, "sarif", ())),
+        junit=tuple(getattr(options, "junit", ())),
+        policy=options.policy,
+        overrides={name: getattr(options, name) for name in names},
+        environment=dict(os.environ),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reviewbot",
+        description="Review a change and give a verdict that a gate can trust: pass, fail or incomplete.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"reviewbot {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_review(commands)
+    config = commands.add_parser(
+        "config",
+        help="show each setting and where its value comes from",
+        description="Show each setting and where its value comes from, for the change to be reviewed.",
+    )
+    _add_change_options(config)
+    _add_setting_options(config)
+    config.set_defaults(command=_config)
+    schema = commands.add_parser(
+        "schema",
+        help="print a JSON Schema",
+        description="Print the JSON Schema of report.json, or of the policy file for editors.",
+    )
+    schema.add_argument("document", choices=("report", "policy"), help="which schema")
+    schema.set_defaults(command=_schema)
+    return parser
+
+
+def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    review = commands.add_parser(
+        "review",
+        help="review the change between two commits",
+        description="Review the change between two commits of a local repository.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_change_options(review)
+    evidence = review.add_argument_group("evidence")
+    evidence.add_argument(
+        "--sarif",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="SARIF files of any producer (repeatable)",
+    )
+    evidence.add_argument(
+        "--junit", action="append", default=[], metavar="GLOB", help="JUnit test reports (repeatable)"
+    )
+    _add_setting_options(review)
+    output = review.add_argument_group("output")
+    output.add_argument("--out", type=Path, metavar="DIR", help="write all report files into this folder")
+    output.add_argument(
+        "--format", choices=FORMATS, default="text", help="what to print (default: %(default)s)"
+    )
+    review.set_defaults(command=_review)
+
+
+def _add_change_options(parser: argparse.ArgumentParser) -> None:
+    change = parser.add_argument_group("change")
+    change.add_argument(
+        "--repo",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="the repository (default: the current folder's)",
+    )
+    change.add_argument(
+        "--base",
+        metavar="REV",
+        help="compare with where head branched off from this (default: the upstream default branch, or the "
+        "first parent of head where head is already part of that)",
+    )
+    change.add_argument("--head", metavar="REV", help="the commit to review (default: HEAD)")
+    change.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="a policy file on disk instead of the one at the base commit",
+    )
+
+
+def _add_setting_options(parser: argparse.ArgumentParser) -> None:
+    settings = parser.add_argument_group("settings (they beat the policy file)")
+    settings.add_argument(
+        "--engine", choices=("auto", "claude", "analyzers"), help="who reviews (default: auto)"
+    )
+    settings.add_argument(
+        "--fail-on",
+        choices=[str(severity) for severity in Severity],
+        metavar="SEVERITY",
+        help="block from this severity on: critical, high, medium, low or info (default: high)",
+    )
+    settings.add_argument(
+        "--on-incomplete",
+        choices=("fail", "neutral"),
+        help="what an incomplete review means where its reason cannot be helped (default: neutral)",
+    )
+    settings.add_argument(
+        "--fail-on-tests", action="store_true", default=None, help="every failed test in --junit blocks"
+    )
+    settings.add_argument(
+        "--budget-usd", type=float, metavar="N", help="most that model calls may cost (default: 2.00)"
+    )

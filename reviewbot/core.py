@@ -1,0 +1,365 @@
+"""The nouns of a review: frozen values with no behaviour beyond validation.
+
+Everything else parses into these types or prints out of them. Paths are the bytes git stores,
+decoded as UTF-8 with ``surrogateescape``. Lines are numbered from 1; ranges include both ends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Sha = str
+"""A full object id: 40 hex digits (SHA-1) or 64 (SHA-256)."""
+
+LineRanges = tuple[tuple[int, int], ...]
+"""Sorted, disjoint (first, last) pairs."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is, worst first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for info up to 4 for critical."""
+        return len(Severity) - 1 - list(Severity).index(self)
+
+
+class Side(StrEnum):
+    """Which blob a line number counts in: RIGHT is head, LEFT is base (GitHub's names)."""
+
+    RIGHT = "RIGHT"
+    LEFT = "LEFT"
+
+
+class TriggerKind(StrEnum):
+    """What asked for the run."""
+
+    PULL_REQUEST = "pull_request"
+    SCHEDULE = "schedule"
+    WORKFLOW_DISPATCH = "workflow_dispatch"
+    ISSUE_COMMENT = "issue_comment"
+    WORKFLOW_RUN = "workflow_run"
+    MERGE_GROUP = "merge_group"
+    PUSH = "push"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Who asked for a review of what.
+
+    ``base_sha`` is the merge base, ``policy_sha`` the commit the policy is read from and
+    ``head_sha`` what is reviewed: three commits that are never mixed.
+    """
+
+    run_id: str
+    kind: TriggerKind
+    repository: str
+    actor: str
+    base_sha: Sha
+    policy_sha: Sha
+    head_sha: Sha
+    pull_number: int | None = None
+    is_fork: bool = False
+
+
+class ChangeStatus(StrEnum):
+    """What happened to a file between base and head."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+    COPIED = "copied"
+    MODE_CHANGED = "mode_changed"
+    TYPE_CHANGED = "type_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """One ``@@`` block.
+
+    ``lines`` keep git's first character (`` ``, ``+``, ``-``, or ``\\`` for the no-newline marker)
+    and lose only the final line feed: a form feed or a lone carriage return stays inside its line.
+    """
+
+    base_start: int
+    base_count: int
+    head_start: int
+    head_count: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of the change.
+
+    ``added`` are the head lines that the change added, ``deleted`` the base lines it deleted.
+    ``gaps`` are the head lines directly after which base lines were deleted (0: before line 1).
+    ``omitted`` says why the hunks are not here although the file has text to read.
+    """
+
+    path: str
+    old_path: str | None
+    status: ChangeStatus
+    base_mode: str
+    head_mode: str
+    base_blob: Sha | None
+    head_blob: Sha | None
+    added_lines: int = 0
+    deleted_lines: int = 0
+    is_binary: bool = False
+    hunks: tuple[Hunk, ...] = ()
+    added: LineRanges = ()
+    deleted: LineRanges = ()
+    gaps: tuple[int, ...] = ()
+    omitted: str | None = None
+
+    @property
+    def is_submodule(self) -> bool:
+        """Head (or, for a deletion, base) is a gitlink: a commit of another repository."""
+        return "160000" in (self.head_mode, self.base_mode if self.head_blob is None else "")
+
+    @property
+    def is_symlink(self) -> bool:
+        """Head (or, for a deletion, base) is a symbolic link, whose content is its target as text."""
+        return "120000" in (self.head_mode, self.base_mode if self.head_blob is None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """Every file that differs between two commits, in git's order."""
+
+    base_sha: Sha
+    head_sha: Sha
+    files: tuple[FileChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A range of lines in one file."""
+
+    path: str
+    start_line: int
+    end_line: int
+    side: Side = Side.RIGHT
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.start_line <= self.end_line:
+            raise ValueError(f"lines {self.start_line}-{self.end_line} are no range")
+
+
+EvidenceSource = Literal["sarif", "junit", "analyzer"]
+
+
+class Suppression(StrEnum):
+    """Who silenced a result, if anybody did."""
+
+    NONE = "none"
+    BASE = "base"
+    """By a comment that already stands in the base blob: honoured."""
+    CHANGE = "change"
+    """By a comment that the change itself adds: shown, lowers nothing."""
+    EXTERNAL = "external"
+    """By something outside the source, which we cannot check: shown, lowers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a program said about the change.
+
+    ``rule`` is the tool's own id without the tool's name. ``location`` is where the tool saw it, in
+    the commit ``revision`` (None: head); ``related`` are further places that belong to it.
+    ``snippet`` is the text of the first line as the tool saw it. ``masks`` maps head lines of
+    ``location.path`` to what may be shown instead of them, because they hold a secret.
+    ``advisory`` evidence never blocks, whatever its severity.
+    """
+
+    id: str
+    source: EvidenceSource
+    tool: str
+    rule: str
+    severity: Severity
+    title: str
+    message: str = ""
+    location: Location | None = None
+    related: tuple[Location, ...] = ()
+    level: Literal["error", "warning", "note", "none"] = "warning"
+    confidence: float = 1.0
+    cwe: tuple[str, ...] = ()
+    revision: Sha | None = None
+    snippet: str | None = None
+    suppression: Suppression = Suppression.NONE
+    masks: tuple[tuple[int, str], ...] = ()
+    advisory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A few head (or base) lines around a finding, secrets already masked; ``lines[0]`` is ``start_line``."""
+
+    start_line: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence that was anchored to the change (or, ``location`` None, could not be, and says why).
+
+    ``fingerprint`` is 16 hex digits that survive moved lines. ``quote`` is the text of the location.
+    """
+
+    fingerprint: str
+    evidence: Evidence
+    location: Location | None
+    in_diff: bool
+    status: Literal["new", "known", "dismissed"] = "new"
+    quote: str = ""
+    frame: Frame | None = None
+    note: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule with its tool as prefix, such as ``ruff/S602``."""
+        return f"{self.evidence.tool}/{self.evidence.rule}"
+
+    @property
+    def severity(self) -> Severity:
+        """The severity of what was said."""
+        return self.evidence.severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something said that did not become a finding, and why."""
+
+    source: str
+    rule: str
+    path: str | None
+    why: str
+
+
+class CoverageStatus(StrEnum):
+    """What became of a changed file."""
+
+    REVIEWED = "reviewed"
+    TRIAGED = "triaged"
+    EXCLUDED = "excluded"
+    UNREVIEWED = "unreviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """One line of the ledger. ``by`` names who read the file; ``reason`` the rule or the failure."""
+
+    path: str
+    status: CoverageStatus
+    by: tuple[str, ...]
+    reason: str
+    added_lines: int
+    deleted_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The ledger of every changed file."""
+
+    files: tuple[CoverageRow, ...]
+
+    def count(self, status: CoverageStatus) -> int:
+        """How many files have this status."""
+        return sum(row.status is status for row in self.files)
+
+    @property
+    def added_lines(self) -> int:
+        """Lines the change adds, over all files."""
+        return sum(row.added_lines for row in self.files)
+
+    @property
+    def deleted_lines(self) -> int:
+        """Lines the change deletes, over all files."""
+        return sum(row.deleted_lines for row in self.files)
+
+    @property
+    def secret_scan_share(self) -> float | None:
+        """The share of the read lines that nothing but the secret scan read; None where none was read."""
+        alone = sum(row.added_lines for row in self.files if row.by == ("detect-secrets",))
+        return alone / self.reviewed_lines if self.reviewed_lines else None
+
+    @property
+    def reviewed_lines(self) -> int:
+        """Added lines of the files that were reviewed or triaged."""
+        read = (CoverageStatus.REVIEWED, CoverageStatus.TRIAGED)
+        return sum(row.added_lines for row in self.files if row.status in read)
+
+
+class Conclusion(StrEnum):
+    """The three ends of a review."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    FAIL = "fail"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a verdict is what it is: a code from a closed list and one sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From where on a finding blocks: at or above both."""
+
+    fail_on: Severity = Severity.HIGH
+    minimum_confidence: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """What the gate needs of the settings. ``by_path`` holds the paths with a threshold of their own."""
+
+    threshold: Threshold = Threshold()
+    by_path: Mapping[str, Threshold] = field(default_factory=dict)
+    fail_on_tests: bool = False
+    on_incomplete: Literal["fail", "neutral"] = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision: ``blocking`` and ``advisory`` are fingerprints."""
+
+    conclusion: Conclusion
+    exit_code: int
+    blocking: tuple[str, ...]
+    advisory: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The one value that every publisher takes.
+
+    ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
+    """
+
+    trigger: Trigger
+    changes: ChangeSet
+    evidence: tuple[Evidence, ...]
+    findings: tuple[Finding, ...]
+    rejected: tuple[Rejected, ...]
+    coverage: Coverage
+    verdict: Verdict
+    notes: tuple[str, ...]
+    started_at: str
+    seconds: float
+    budget_usd: float

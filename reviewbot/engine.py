@@ -1,0 +1,49 @@
+"""Which engine reviews, and what the verdict owes to that choice (DESIGN §5, "Engine")."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reviewbot.core import Reason
+from reviewbot.errors import EngineError, MissingCredentials
+
+CREDENTIALS = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_FEDERATION_RULE_ID",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engine that will run; ``reason`` is what keeps its verdict from being a pass."""
+
+    name: str
+    note: str
+    reason: Reason | None = None
+
+
+def choose_engine(asked: str, environment: Mapping[str, str]) -> Engine:
+    """The engine for ``auto``, ``analyzers`` or ``claude``.
+
+    Raises:
+        EngineError: ``claude``, which this version does not have.
+        MissingCredentials: ``auto`` in CI without credentials: a mistyped secret must not degrade a gate.
+    """
+    if asked == "analyzers":
+        return Engine("analyzers", "Engine: analyzers only, as asked; no model agent takes part.")
+    if asked == "claude":
+        raise EngineError("The engine `claude` is not in this version.")
+    held = any(environment.get(name, "").strip() for name in CREDENTIALS)
+    if not held and _is_ci(environment):
+        raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
+    why = (
+        "Credentials are set, but this version has no model agents yet"
+        if held
+        else "No Anthropic credentials are set"
+    )
+    detail = f"{why}: the model agents did not run, only the analyzers did."
+    return Engine("analyzers", detail, Reason("no_credentials", detail))
+
+
+def _is_ci(environment: Mapping[str, str]) -> bool:
+    return environment.get("CI", "").strip().lower() not in ("", "0", "false", "no")

@@ -1,0 +1,98 @@
+"""Everything that can go wrong in a way a user can mend: one tree, one exit code and one remedy each.
+
+The command line turns these into a single sentence and the process exit code; nothing else may exit.
+"""
+
+from typing import ClassVar
+
+
+class ReviewbotError(Exception):
+    """A problem the user can act on.
+
+    ``str(error)`` says what is wrong and where; ``help`` says what to do about it;
+    ``exit_code`` is the row of the table in README.md (verdicts and exit codes).
+    """
+
+    exit_code: ClassVar[int] = 2
+    help: ClassVar[str] = "Run `reviewbot --help` to see how to call it."
+
+    def __init__(self, message: str, *, help: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = help if help is not None else self.help
+
+
+class UsageError(ReviewbotError):
+    """Arguments that contradict each other or make no sense."""
+
+
+class RepositoryError(ReviewbotError):
+    """The repository cannot be read."""
+
+    help = "Name a git repository with --repo DIR."
+
+
+class UnknownRevision(RepositoryError):
+    """A revision that the repository does not have."""
+
+    help = "Check the spelling with `git log`, or fetch it first with `git fetch origin REVISION`."
+
+
+class ShallowRepository(RepositoryError):
+    """A commit that is needed lies beyond the shallow boundary."""
+
+    help = "Fetch the missing history: `git fetch --unshallow` (or `--deepen=50`), or name another --base."
+
+
+class SameRevisions(RepositoryError):
+    """The user named two revisions that are one commit."""
+
+    help = "Name two different commits with --base and --head."
+
+
+class CombinedDiff(ReviewbotError):
+    """A combined (``--cc``) diff, which has several bases and therefore no line numbers of one change."""
+
+    help = "Produce the diff of two commits: `git diff BASE HEAD`."
+
+
+class MalformedDiff(ReviewbotError):
+    """Bytes that are not a git diff."""
+
+    help = "Produce the diff with `git diff BASE HEAD`."
+
+
+class EvidenceError(ReviewbotError):
+    """A SARIF or JUnit file that cannot be read."""
+
+    help = "Check that the tool that wrote the file finished, then run reviewbot again."
+
+
+class PolicyError(ReviewbotError):
+    """A policy file with unknown keys or values of the wrong kind."""
+
+    help = "Correct the file; `reviewbot schema policy` prints what it may contain."
+
+
+class EngineError(ReviewbotError):
+    """The engine that was asked for cannot run."""
+
+    help = "Use --engine analyzers for a review without model agents."
+
+
+class OutputError(ReviewbotError):
+    """The reports cannot be written."""
+
+    help = "Name a folder you can write to with --out DIR."
+
+
+class NoReview(ReviewbotError):
+    """Nothing was reviewed, so nothing may pass."""
+
+    exit_code = 3
+    help = "Run it again; if this happens again, please report it with the message above."
+
+
+class MissingCredentials(ReviewbotError):
+    """Credentials are missing where they should be."""
+
+    help = "Set ANTHROPIC_API_KEY, or choose --engine analyzers for a review without model agents."

@@ -1,0 +1,242 @@
+"""Run the analyzers on a change's head files, isolated from everything in the change.
+
+The only door to analyzer subprocesses. Files reach the tools under generated names in a fresh folder;
+the tools run in an empty folder, with an allow-listed environment, a time limit and an output cap.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from reviewbot.core import ChangeSet, Evidence, FileChange, Rejected, Sha
+from reviewbot.errors import UsageError
+from reviewbot.evidence.hadolint import scan_hadolint
+from reviewbot.evidence.ruff import scan_ruff
+from reviewbot.evidence.secrets import scan_secrets
+from reviewbot.evidence.sources import AnalyzerCall, Completed, Report, Source, parse_source
+from reviewbot.evidence.zizmor import scan_zizmor
+
+DEFAULT_ANALYZERS = ("ruff", "zizmor", "hadolint", "detect-secrets")
+MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
+WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerRun:
+    """What the analyzers said, and what they read.
+
+    ``scanned`` maps a path to the analyzers whose rules ran on it; ``failed`` maps a path to the reason
+    why an analyzer that should have read it did not; ``runs`` are all calls, for the journal.
+    """
+
+    evidence: tuple[Evidence, ...]
+    scanned: Mapping[str, tuple[str, ...]]
+    failed: Mapping[str, str]
+    rejected: tuple[Rejected, ...]
+    runs: tuple[AnalyzerCall, ...]
+
+
+def run_analyzers(
+    changes: ChangeSet,
+    read_blob: Callable[[Sha], bytes],
+    *,
+    names: Collection[str] = DEFAULT_ANALYZERS,
+    excluded: Collection[str] = (),
+    seconds: float = 120,
+    program_folders: Sequence[Path] | None = None,
+) -> AnalyzerRun:
+    """Run the named analyzers side by side on the head files of a change.
+
+    ``excluded`` paths are searched for secrets of a known format only, and are not in ``scanned``.
+    ``seconds`` bounds the whole run. ``program_folders`` replaces the folders programs are looked up in.
+    Raises UsageError for an analyzer that does not exist, and whatever ``read_blob`` raises.
+    """
+    unknown = sorted(set(names) - set(DEFAULT_ANALYZERS))
+    if unknown:
+        raise UsageError(
+            f"There is no analyzer named {unknown[0]!r}.", help=f"Choose from {', '.join(DEFAULT_ANALYZERS)}."
+        )
+    sources = _read_sources(changes, read_blob, frozenset(excluded))
+    with tempfile.TemporaryDirectory(prefix="reviewbot-", ignore_cleanup_errors=True) as folder:
+        folders = _trusted_folders() if program_folders is None else tuple(program_folders)
+        bench = _Bench(Path(folder).resolve(), folders, time.monotonic() + seconds, seconds)
+        scans: dict[str, Callable[[], Report]] = {
+            # the slowest to start goes first
+            "detect-secrets": lambda: scan_secrets(sources, bench),
+            "ruff": lambda: scan_ruff(sources, bench, read_blob),
+            "zizmor": lambda: scan_zizmor(sources, bench),
+            "hadolint": lambda: scan_hadolint(sources, bench),
+        }
+        with ThreadPoolExecutor(WORKERS) as pool:
+            futures = {name: pool.submit(scan) for name, scan in scans.items() if name in names}
+        reports = {name: futures[name].result() for name in DEFAULT_ANALYZERS if name in futures}
+    return _merge(reports, sources)
+
+
+def _read_sources(
+    changes: ChangeSet, read_blob: Callable[[Sha], bytes], excluded: frozenset[str]
+) -> tuple[Source, ...]:
+    return tuple(
+        parse_source(change, read_blob(change.head_blob), excluded=change.path in excluded)
+        for change in changes.files
+        if change.head_blob is not None and _has_text_to_scan(change)
+    )
+
+
+def _has_text_to_scan(change: FileChange) -> bool:
+    """Nothing to scan: deletions, pure renames and mode changes, submodules, binaries, omitted files."""
+    touched = bool(change.added or change.deleted or change.gaps)
+    return touched and not (change.is_submodule or change.is_binary or change.omitted)
+
+
+def _merge(reports: Mapping[str, Report], sources: Sequence[Source]) -> AnalyzerRun:
+    scanned: dict[str, tuple[str, ...]] = {}
+    failed: dict[str, str] = {}
+    for source in sources:
+        by = tuple(name for name, report in reports.items() if source.path in report.read)
+        if by and not source.excluded:
+            scanned[source.path] = by
+        why = [report.failed[source.path] for report in reports.values() if source.path in report.failed]
+        if why:
+            failed[source.path] = "; ".join(why)
+    evidence: list[Evidence] = []
+    for name, report in reports.items():
+        ordered = sorted(report.evidence, key=_place_in_change({s.path: n for n, s in enumerate(sources)}))
+        evidence += (replace(item, id=f"{name}-{number}") for number, item in enumerate(ordered, 1))
+    return AnalyzerRun(
+        tuple(evidence),
+        scanned,
+        failed,
+        tuple(item for report in reports.values() for item in report.rejected),
+        tuple(item for report in reports.values() for item in report.calls),
+    )
+
+
+def _place_in_change(order: Mapping[str, int]) -> Callable[[Evidence], tuple[int, int, int, str]]:
+    def place(item: Evidence) -> tuple[int, int, int, str]:
+        assert item.location is not None
+        where = item.location
+        return order[where.path], where.start_line, where.end_line, item.rule
+
+    return place
+
+
+def _trusted_folders() -> tuple[Path, ...]:
+    """This interpreter's scripts first, then absolute PATH entries outside the current folder."""
+    here = Path.cwd().resolve()
+    listed = (Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry)
+    outside = (entry for entry in listed if entry.is_absolute() and not entry.resolve().is_relative_to(here))
+    return (Path(sysconfig.get_path("scripts")), *outside)
+
+
+class _Bench:
+    """The folder and the rules of one run."""
+
+    def __init__(self, folder: Path, programs: Sequence[Path], deadline: float, limit: float) -> None:
+        self._folder, self._programs, self._deadline, self._limit = folder, programs, deadline, limit
+        self._numbers = count(1)
+        self._home, self._empty = folder / "home", folder / "empty"
+        self._home.mkdir()
+        self._empty.mkdir()
+
+    def place(self, name: str, text: str) -> Path:
+        file = self._folder / f"{next(self._numbers):06d}" / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(text.encode("utf-8", "replace"))
+        return file
+
+    def call(self, program: str, arguments: Sequence[str]) -> Completed:
+        executable = self._find(program)
+        if executable is None:
+            return Completed(b"", "", None, 0.0, "is not installed", hopeless=True)
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            return Completed(b"", "", None, 0.0, self._too_slow(), hopeless=True)
+        return self._run([executable, *arguments], remaining)
+
+    def _find(self, program: str) -> str | None:
+        if program == sys.executable:
+            return program
+        return shutil.which(program, path=os.pathsep.join(map(str, self._programs)) or os.devnull)
+
+    def _too_slow(self) -> str:
+        return f"did not finish within {self._limit:g} seconds"
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.pathsep.join(map(str, self._programs)),
+            "HOME": str(self._home),
+            "TMPDIR": str(self._home),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "RUST_BACKTRACE": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def _run(self, argv: Sequence[str], seconds: float) -> Completed:
+        started = time.monotonic()
+        with tempfile.TemporaryFile(dir=self._home) as errors:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    cwd=self._empty,
+                    env=self._environment(),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return Completed(b"", "", None, 0.0, f"cannot be started: {error.strerror}", hopeless=True)
+            output, expired = _read_output(process, seconds)
+            errors.seek(0)
+            said = errors.read(MAX_ERROR_BYTES).decode("utf-8", "replace")
+        done = Completed(output, said, process.returncode, time.monotonic() - started)
+        if expired:
+            return replace(done, problem=self._too_slow(), hopeless=True)
+        if len(output) > MAX_OUTPUT_BYTES:
+            return replace(done, stdout=b"", problem=f"printed more than {MAX_OUTPUT_BYTES >> 20} MB")
+        return done
+
+
+def _read_output(process: "subprocess.Popen[bytes]", seconds: float) -> tuple[bytes, bool]:
+    """Standard output up to one byte over the cap, and whether the time limit ended the process."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _kill_group(process)
+
+    timer = threading.Timer(seconds, expire)
+    timer.start()
+    with process:
+        assert process.stdout is not None
+        try:
+            output = process.stdout.read(MAX_OUTPUT_BYTES + 1)
+            if len(output) > MAX_OUTPUT_BYTES:
+                _kill_group(process)
+            process.wait()
+        finally:
+            timer.cancel()
+            _kill_group(process)
+    return output, expired.is_set()
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """End the process and whatever it started; the process leads a group of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

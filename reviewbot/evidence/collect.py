@@ -1,0 +1,100 @@
+"""All evidence about a change: the files handed in, the analyzers, and what calls for a person."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from reviewbot.change.git import Repository
+from reviewbot.core import ChangeSet, Evidence, Reason, Rejected
+from reviewbot.evidence.analyzers import run_analyzers
+from reviewbot.evidence.attention import call_attention
+from reviewbot.evidence.files import read_evidence_files
+from reviewbot.evidence.junit import parse_junit
+from reviewbot.evidence.paths import TreePaths
+from reviewbot.evidence.sarif import parse_sarif
+from reviewbot.evidence.sources import AnalyzerCall
+from reviewbot.evidence.suppressions import mark_suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Evidence and what it leaves open.
+
+    ``scanned`` and ``failed`` are the analyzers' ledger by path; ``gaps`` are reasons why the evidence
+    is not whole; ``notes`` are sentences for the reader.
+    """
+
+    evidence: tuple[Evidence, ...]
+    rejected: tuple[Rejected, ...]
+    scanned: Mapping[str, tuple[str, ...]]
+    failed: Mapping[str, str]
+    notes: tuple[str, ...]
+    gaps: tuple[Reason, ...]
+    runs: tuple[AnalyzerCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """What the evidence files say."""
+
+    evidence: tuple[Evidence, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    notes: tuple[str, ...] = ()
+    gaps: tuple[Reason, ...] = ()
+
+
+def collect_evidence(
+    repository: Repository,
+    changes: ChangeSet,
+    handed_in: HandedIn,
+    *,
+    analyzers: Collection[str],
+    excluded: Collection[str],
+) -> Collected:
+    """Run the analyzers on the change and mark what its source suppresses."""
+    run = run_analyzers(changes, repository.read_object, names=analyzers, excluded=excluded)
+    every = (*run.evidence, *call_attention(changes), *handed_in.evidence)
+    return Collected(
+        evidence=mark_suppressions(every, changes, repository.read_object),
+        rejected=(*handed_in.rejected, *run.rejected),
+        scanned=run.scanned,
+        failed=run.failed,
+        notes=handed_in.notes,
+        gaps=handed_in.gaps,
+        runs=run.runs,
+    )
+
+
+def read_handed_in(
+    sarif: Sequence[str], junit: Sequence[str], tree_paths: Callable[[], Sequence[str]], roots: Sequence[str]
+) -> HandedIn:
+    """The SARIF and JUnit files that the patterns name, as evidence about paths of the head tree.
+
+    Raises:
+        EvidenceError: a pattern that matches nothing, or a file that cannot be read whole.
+    """
+    if not (sarif or junit):
+        return HandedIn()
+    tree = TreePaths(tree_paths(), roots)
+    evidence: list[Evidence] = []
+    rejected: list[Rejected] = []
+    notes: list[str] = []
+    gaps: list[Reason] = []
+    for name, data in read_evidence_files(sarif, "SARIF"):
+        log = parse_sarif(data, name, tree, start=len(evidence) + 1)
+        evidence += log.evidence
+        rejected += log.rejected
+        notes += log.notes
+        gaps += (
+            Reason("unfinished_evidence", f"{tool} says in {ascii(name)[1:-1]} that it did not finish.")
+            for tool in log.unfinished
+        )
+    tests = failed = 0
+    for name, data in read_evidence_files(junit, "JUnit"):
+        report = parse_junit(data, name, tree, start=len(evidence) + 1)
+        evidence += report.evidence
+        rejected += report.rejected
+        tests += report.tests
+        failed += report.failures + report.errors
+    if junit:
+        notes.append(f"Tests handed in: {tests}, of which {failed} failed.")
+    return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps))

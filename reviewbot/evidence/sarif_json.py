@@ -1,0 +1,149 @@
+"""Hostile JSON bytes -> a checked object, and typed looks into it that name the place they fail at."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from reviewbot.evidence.text import show_surrogates
+
+DEPTH_CAP = 100
+"""The deepest nesting that is read."""
+_DIGIT_CAP = 18
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+Node = dict[str, Any]
+"""One JSON object whose values nobody has checked yet."""
+
+
+class Malformed(Exception):
+    """What is wrong, and where inside the document; callers add the file's name."""
+
+
+def parse_json(data: bytes) -> Node:
+    """Parse UTF-8, UTF-16 or UTF-32 bytes (with or without a byte order mark) into an object.
+
+    Refused, as ``Malformed``: repeated keys, NaN and Infinity, numbers that overflow, nesting deeper
+    than ``DEPTH_CAP``, anything but an object at the top.
+    """
+    try:
+        text = data.decode(json.detect_encoding(data))
+        document = json.loads(
+            text,
+            object_pairs_hook=_parse_object,
+            parse_constant=_refuse_constant,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+        )
+    except RecursionError:
+        raise Malformed("the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Malformed(f"byte {error.start} is not {error.encoding}") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"no JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if not isinstance(document, dict):
+        raise Malformed("the top of the file is no JSON object")
+    _check_depth(document)
+    if _ESCAPED_SURROGATE.search(text):
+        _show_surrogates_in(document)
+    return document
+
+
+def _parse_object(pairs: list[tuple[str, Any]]) -> Node:
+    node = dict(pairs)
+    if len(node) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Malformed(f"the key {show_surrogates(twice)[:100]!r} stands twice in one object")
+    return node
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise Malformed(f"{text} is no JSON number")
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > _DIGIT_CAP:
+        raise Malformed(f"an integer of {len(text)} digits")
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text[:400])
+    if len(text) > 400 or not math.isfinite(number):
+        raise Malformed(f"the number {text[:40]} is too large")
+    return number
+
+
+def _check_depth(document: Node) -> None:
+    level: list[Any] = [document]
+    for _ in range(DEPTH_CAP):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) in (dict, list)
+        ]
+        if not level:
+            return
+    raise Malformed(f"the JSON is nested deeper than {DEPTH_CAP} levels")
+
+
+def _show_surrogates_in(document: Node) -> None:
+    """Make lone surrogates visible in every string value, in place."""
+    left: list[Any] = [document]
+    while left:
+        parent = left.pop()
+        for key, value in list(parent.items() if isinstance(parent, dict) else enumerate(parent)):
+            if isinstance(value, str):
+                parent[key] = show_surrogates(value)
+            elif isinstance(value, dict | list):
+                left.append(value)
+
+
+def node_at(parent: Node, key: str) -> Node:
+    """The object under ``key``; absent and null are an empty one."""
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{key} is no object")
+    return value
+
+
+def nodes_at(parent: Node, key: str, cap: int | None = None) -> list[Node]:
+    """The objects (the first ``cap``) in the array under ``key``; absent and null are an empty one."""
+    value = parent.get(key)
+    if value is None:
+        return []
+    value = value[:cap] if isinstance(value, list) else None
+    if value is None or not all(isinstance(item, dict) for item in value):
+        raise Malformed(f"{key} is no array of objects")
+    return value
+
+
+def text_at(parent: Node, key: str) -> str | None:
+    """The string under ``key``; None if absent or null."""
+    value = parent.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Malformed(f"{key} is no string")
+    return value
+
+
+def integer_at(parent: Node, key: str) -> int | None:
+    """The integer under ``key``; None if absent or null."""
+    value = parent.get(key)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():  # 12.0 is an integer to JSON Schema
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed(f"{key} is no integer")
+    return value
+
+
+def item_at(items: list[Node], index: int | None) -> Node:
+    """The object at ``index``, or an empty one if there is none (SARIF writes -1 for "not set")."""
+    return items[index] if index is not None and 0 <= index < len(items) else {}

@@ -1,0 +1,377 @@
+"""The policy file: bytes -> ``Policy``, and the JSON Schema that says the same to an editor.
+
+Imported only where there is a policy, because with its libraries it costs 0.25 s of CPU. Scalars are
+read by the core schema of YAML 1.2 (``yes``, ``off`` and ``1:30`` are text), as editors read them.
+"""
+
+import json
+import re
+from bisect import bisect_left
+from difflib import get_close_matches
+from typing import Annotated, Any, NoReturn, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from reviewbot.core import Severity
+from reviewbot.errors import PolicyError
+from reviewbot.settings import (
+    ANALYZERS,
+    MAXIMUM_BUDGET_USD,
+    Analyzer,
+    Engine,
+    OnIncomplete,
+    PathRule,
+    Policy,
+    visible,
+)
+
+MAXIMUM_BYTES = 256 * 1024
+MAXIMUM_DEPTH = 20
+
+# What pathspec takes and what can select something, in what the regular expressions of Python and of
+# JSON Schema (ECMA-262) share; `(?![\s\S])` is the end of the text in both, where `$` is not.
+_END = r"(?![\s\S])"
+_BLANK = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_ATOM = rf"(?:[^{_BLANK}/\\\[]|\\[!-.:-@\[-`{{-~]|\[[!^]?(?:a-z|A-Z|0-9|[A-Za-z0-9_.])+\])"
+_SEGMENTS = rf"/?(?:(?! |\.\.?(?:/|{_END}))(?: *{_ATOM})+(?:/|{_END}))+{_END}"
+_PathPattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?![#!]){_SEGMENTS}")]
+_ExcludePattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?!#)!?(?![#!]){_SEGMENTS}")]
+
+_Place = tuple[str | int, ...]
+"""Where a value stands in the file: keys and list positions from the root."""
+
+
+def _each_once(names: list[Any]) -> list[Any]:
+    if len(set(names)) != len(names):
+        raise ValueError(names)
+    return names
+
+
+def _not_empty(rule: "_PathEntry") -> "_PathEntry":
+    if not rule.model_fields_set:
+        raise ValueError(rule)
+    return rule
+
+
+def _not_given() -> Any:
+    return None  # never from the file, where a null is refused
+
+
+_FailOn = Annotated[Severity, Field(strict=False)]
+_Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        regex_engine="python-re",
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+class _PathEntry(_Strict):
+    """The threshold of the paths that one pattern selects; it names at least one of the two keys."""
+
+    model_config = ConfigDict(title="path rule", json_schema_extra={"minProperties": 1})
+
+    fail_on: _FailOn = Field(
+        default_factory=_not_given,
+        description="The severity from which on a finding in these paths blocks; by default the general one.",
+    )
+    minimum_confidence: _Confidence = Field(
+        default_factory=_not_given,
+        description="The confidence below which no finding in these paths blocks; by default the general.",
+    )
+
+
+class _PolicyFile(_Strict):
+    """What `.github/reviewbot.yml` may hold; every key may be left out."""
+
+    model_config = ConfigDict(title="reviewbot policy")
+
+    engine: Engine = Field(
+        default="auto",
+        description="Who reviews: `claude`, only the `analyzers`, or `auto` (the default): Claude where "
+        "credentials are found.",
+    )
+    fail_on: _FailOn = Field(
+        default=Severity.HIGH,
+        description="The severity from which on a finding on a changed line blocks; the default is `high`.",
+    )
+    minimum_confidence: _Confidence = Field(
+        default=0.5,
+        description="The confidence from 0 to 1 below which no finding blocks; the default is 0.5.",
+    )
+    fail_on_tests: bool = Field(
+        default=False,
+        description="Whether every failed test blocks; the default is false: they are advisory.",
+    )
+    on_incomplete: OnIncomplete = Field(
+        default="neutral",
+        description="What a review means that could not be complete by design, such as one without "
+        "secrets: `fail` blocks, `neutral` (the default) lets merge.",
+    )
+    budget_usd: Annotated[float, Field(ge=0, le=MAXIMUM_BUDGET_USD)] = Field(
+        default=2.0, description="The dollars that one run may spend on models at most; the default is 2."
+    )
+    analyzers: Annotated[list[Analyzer], AfterValidator(_each_once)] = Field(
+        default=list(ANALYZERS),
+        json_schema_extra={"uniqueItems": True},
+        description="The analyzers that run, each at most once; by default all four.",
+    )
+    exclude: list[_ExcludePattern] = Field(
+        default=[],
+        description="Gitignore-style patterns of files that are not reviewed, of which the last that "
+        "matches decides and `!` takes a file back in; by default none.",
+    )
+    paths: dict[_PathPattern, Annotated[_PathEntry, AfterValidator(_not_empty)]] = Field(
+        default={},
+        json_schema_extra={"additionalProperties": False},
+        description="Thresholds by gitignore-style pattern, the last match wins; by default none.",
+    )
+
+
+_ROOT_KEYS = tuple(str(info.alias) for info in _PolicyFile.model_fields.values())
+_RULE_KEYS = tuple(str(info.alias) for info in _PathEntry.model_fields.values())
+_PATTERN = (
+    "a gitignore-style pattern of up to 256 characters (no `.`, `..` or empty folder, no "
+    "blank at either end, in brackets only letters, digits, `.`, `_` and the ranges a-z, A-Z and 0-9)"
+)
+_ALLOWED = {
+    "engine": f"one of {', '.join(get_args(Engine))}",
+    "fail-on": f"one of {', '.join(Severity)}",
+    "minimum-confidence": "a number from 0 to 1",
+    "fail-on-tests": "true or false",
+    "on-incomplete": f"one of {', '.join(get_args(OnIncomplete))}",
+    "budget-usd": f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}",
+    "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
+    "exclude": "a list of gitignore-style patterns",
+    "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",
+}
+
+
+def policy_json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) that accepts what ``parse_policy`` accepts, in the hyphenated spelling."""
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "$id": "urn:reviewbot:policy", **_PolicyFile.model_json_schema(by_alias=True)}
+
+
+def parse_policy(data: bytes, where: str) -> Policy:
+    """The policy that ``data``, the bytes of the file ``where``, holds.
+
+    ``where`` may end in `` at COMMIT``. An empty file is an empty policy. Keys are hyphenated;
+    underscores are a synonym. Raises PolicyError, one sentence with file, line, key and what is
+    allowed, for anything that is not exactly a policy.
+    """
+    file = _File(data, where)
+    try:
+        parsed = _PolicyFile.model_validate(file.tree)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        found = sorted(
+            (file.line(one["loc"]), _problem(file.tree, one["type"], one["loc"])) for one in details
+        )
+        more = f" ({len(found) - 1} more to correct)" if len(found) > 1 else ""
+        raise file.error(found[0][0], found[0][1] + more) from None
+    named = sorted(parsed.model_fields_set - {"exclude", "paths"})
+    rules = (
+        (text, PathRule(text, rule.fail_on, rule.minimum_confidence)) for text, rule in parsed.paths.items()
+    )
+    return Policy(
+        where=where,
+        values={name: (_frozen(getattr(parsed, name)), file.origin((_hyphenated(name),))) for name in named},
+        exclude=tuple((text, file.origin(("exclude", number))) for number, text in enumerate(parsed.exclude)),
+        path_rules=tuple((rule, file.origin(("paths", text))) for text, rule in rules),
+    )
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _hyphenated(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _problem(tree: Any, kind: str, place: _Place) -> str:
+    """One clause: which key, what it holds, what is allowed."""
+    *parents, last = place
+    if kind == "extra_forbidden":
+        known = _RULE_KEYS if parents else _ROOT_KEYS
+        close = get_close_matches(_hyphenated(str(last)).lower(), known, n=1)
+        guess = f"did you mean `{close[0]}`" if close else f"allowed are {', '.join(known)}"
+        return f"`{visible(str(last))}` is no key of {'a path rule' if parents else 'the policy'}; {guess}"
+    match place:
+        case ("exclude", int()):
+            return f"`exclude` holds {_shown(_value(tree, place))}, which must be {_PATTERN}"
+        case ("paths", str(pattern), "[key]"):
+            return f"`paths` names {_shown(pattern)}, which must be {_PATTERN}, without `!`"
+        case ("paths", str(pattern)):
+            held = _shown(_value(tree, place))
+            keys = " and ".join(f"`{key}`" for key in _RULE_KEYS)
+            return f"{_shown(pattern)} in `paths` is {held} but must be a mapping with one or both of {keys}"
+    key, holds = (str(parents[0]), "holds") if isinstance(last, int) else (str(last), "is")
+    return f"`{key}` {holds} {_shown(_value(tree, place))} but must be {_ALLOWED[key]}"
+
+
+def _value(tree: Any, place: _Place) -> Any:
+    for step in place:
+        tree = tree[step]
+    return tree
+
+
+def _shown(value: object) -> str:
+    return visible(json.dumps(value, ensure_ascii=False))
+
+
+class _Composer(yaml.SafeLoader):
+    """PyYAML's composer without what a policy needs least: anchors, aliases, tags, deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        self.depth += 1
+        if self.depth > MAXIMUM_DEPTH:
+            self._refuse(event, f"values are nested more than {MAXIMUM_DEPTH} deep")
+        if getattr(event, "anchor", None) is not None:
+            self._refuse(event, "an anchor or alias (& or *) may not stand in a policy")
+        if getattr(event, "tag", None) is not None:
+            self._refuse(event, "a tag (!) may not stand in a policy; quote text that begins with !")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def _refuse(self, event: yaml.Event, problem: str) -> NoReturn:
+        raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
+
+
+class _File:
+    """One file as plain values (``tree``) that still know their lines, counted by line feeds as git does."""
+
+    def __init__(self, data: bytes, where: str) -> None:
+        name = re.fullmatch(r"(.*?)( at [0-9a-f]{7,64})?", where, re.DOTALL)
+        assert name
+        self._name, self._commit = visible(name[1], 300), name[2] or ""
+        self._lines: dict[_Place, int] = {}
+        if len(data) > MAXIMUM_BYTES:
+            raise self.error(1, f"the file has {len(data)} bytes but may have {MAXIMUM_BYTES} at most")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self.error(line, "the file is not UTF-8 text; save it as UTF-8") from None
+        self._feeds = [found.start() for found in re.finditer("\n", text)]
+        # YAML 1.1 breaks lines here, editors and git do not: a key could hide behind a comment.
+        self._hidden = [found.start() for found in re.finditer("\r(?!\n)|[\x85\u2028\u2029]", text)]
+        root = self._compose(text)
+        empty = root is None or (isinstance(root, yaml.ScalarNode) and not root.value and not root.style)
+        self.tree = {} if empty else self._plain(root, ())
+        if not isinstance(self.tree, dict):
+            raise self.error(
+                self.line(()), f"the policy is {_shown(self.tree)} but must be a mapping of keys"
+            )
+
+    def error(self, line: int, problem: str) -> PolicyError:
+        """The error for ``problem``, a clause."""
+        return PolicyError(f"{self._name}:{line}{self._commit}: {problem}.")
+
+    def line(self, place: _Place) -> int:
+        """The line, from 1, of ``place`` or of what it stands in."""
+        while place and place not in self._lines:
+            place = place[:-1]
+        return self._lines.get(place, 1)
+
+    def origin(self, place: _Place) -> str:
+        """Where ``place`` stands, such as ``.github/reviewbot.yml:3 at 1a2b3c4d``."""
+        return f"{self._name}:{self.line(place)}{self._commit}"
+
+    def _line_at(self, index: int) -> int:
+        return bisect_left(self._feeds, index) + 1
+
+    def _compose(self, text: str) -> yaml.Node | None:
+        try:
+            loader = _Composer(text)
+            return loader.get_single_node()
+        except yaml.reader.ReaderError as error:
+            problem = f"U+{error.character:04X} may not stand in YAML; write it as an escape"
+            raise self.error(self._line_at(error.position), problem) from None
+        except yaml.MarkedYAMLError as error:
+            at = self._line_at(error.problem_mark.index) if error.problem_mark else 1
+            problem = ", ".join(text for text in (error.context, error.problem) if text)
+            hint = "; quote text that begins with & or *" if re.search("alias|anchor", problem) else ""
+            raise self.error(at, f"this is not the YAML of a policy: {visible(problem, 160)}{hint}") from None
+        except (ValueError, OverflowError):  # PyYAML lets them pass, as for "\UFFFFFFFF"
+            raise self.error(self._line_at(loader.index), "an escape or directive is out of range") from None
+
+    def _plain(self, node: yaml.Node | None, place: _Place) -> Any:
+        """``node`` as a dict, list or scalar; notes the line of everything in it."""
+        assert node is not None
+        self._note(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, (*place, number)) for number, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, place)
+
+    def _note(self, node: yaml.Node, place: _Place) -> None:
+        index = node.start_mark.index
+        line = self._line_at(index)
+        before = bisect_left(self._hidden, index) - 1
+        if before >= 0 and self._line_at(self._hidden[before]) == line:
+            raise self.error(
+                line, "text stands behind a line break that is no line feed; break lines by line feeds"
+            )
+        self._lines[place] = line
+
+    def _mapping(self, node: yaml.MappingNode, place: _Place) -> dict[str, Any]:
+        known = _ROOT_KEYS if not place else _RULE_KEYS if len(place) == 2 and place[0] == "paths" else ()
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            written = self._key(key_node)
+            key = _hyphenated(written) if _hyphenated(written) in known else written
+            if key in values:
+                first = self.line((*place, key))
+                raise self.error(
+                    self._line_at(key_node.start_mark.index),
+                    f"`{visible(written)}` is given twice, first in line {first}; keep one",
+                )
+            values[key] = self._plain(value_node, (*place, key))
+            self._note(key_node, (*place, key))
+        return values
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.error(
+                self._line_at(node.start_mark.index), "a key is a list or mapping but must be text"
+            )
+        return self._text(node)
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        text = str(node.value)
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise self.error(
+                self._line_at(node.start_mark.index),
+                "an escape stands for half a character; write the character itself",
+            )
+        return text
+
+    def _scalar(self, node: yaml.ScalarNode, place: _Place) -> str | float | bool:
+        text = self._text(node)
+        if node.style:
+            return text
+        if text in {"", "~", "null", "Null", "NULL"}:
+            key = f"`{visible(str(place[-1]))}`" if place and isinstance(place[-1], str) else "this entry"
+            raise self.error(self.line(place), f"{key} has no value; give it one or remove it")
+        if text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
+            return text.lower() == "true"
+        if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+            return int(text)
+        if re.fullmatch(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", text):
+            return float(text)
+        special = re.fullmatch(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text)
+        return float(special[0].replace(".", "")) if special else text

@@ -1,0 +1,174 @@
+"""The review as Markdown, short: for a pull request comment, a job summary and ``report.md``.
+
+Pure. Every value that goes into the template ``report.md.j2`` has been through the sanitiser; the
+template only lays out.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reviewbot.core import Conclusion, CoverageStatus, Finding, Review
+from reviewbot.publish import summary
+from reviewbot.publish.sanitize import (
+    markdown_code,
+    markdown_fence,
+    markdown_text,
+    one_line,
+    shorten,
+    visible,
+)
+from reviewbot.templates import render
+
+LIMIT = 65_536
+"""Characters that GitHub takes in one comment ("body is too long (maximum is 65536 characters)")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much is shown: findings in full, findings in one line, rows of the ledger, sentences."""
+
+    full: int
+    brief: int
+    rows: int
+    sentences: int
+
+
+# The first that fits is taken. Whatever the last one shows fits: it has no findings and no rows.
+_CAPS = (Caps(25, 200, 200, 20), Caps(10, 60, 60, 20), Caps(3, 20, 20, 10), Caps(0, 0, 0, 10))
+
+_ICONS = {Conclusion.PASS: "✅", Conclusion.FAIL: "❌", Conclusion.INCOMPLETE: "⚠️"}
+
+
+@dataclass(frozen=True, slots=True)
+class FullFinding:
+    """A finding shown with its code; every field is finished Markdown."""
+
+    heading: str
+    body: str
+    frame: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGroup:
+    """Findings under one title: the first in full, the next in one line, the rest as a number."""
+
+    size: int
+    title: str
+    full: tuple[FullFinding, ...]
+    brief: tuple[str, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Lines of the ledger's table, and how many more there are."""
+
+    size: int
+    title: str
+    lines: tuple[str, ...]
+    left_out: int
+
+
+def render_markdown(review: Review) -> str:
+    """The whole review in fewer than LIMIT characters; what does not fit is counted."""
+    for caps in _CAPS:
+        text = _render(review, caps)
+        if len(text) < LIMIT:
+            break
+    return text
+
+
+def _render(review: Review, caps: Caps) -> str:
+    groups = summary.group_findings(review)
+    n_blocking, n_advisory = len(groups.blocking), len(groups.advisory)
+    left = max(0, caps.full - n_blocking)
+    collapsed = (
+        _listed(groups.advisory, summary.count(n_advisory, "advisory finding"), left, caps.brief),
+        _listed(groups.hints, summary.count(len(groups.hints), "hint"), 0, caps.brief),
+    )
+    text = render(
+        "report.md.j2",
+        icon=_ICONS[review.verdict.conclusion],
+        conclusion=review.verdict.conclusion.value,
+        why=markdown_text(summary.headline(review)),
+        blocking=_listed(groups.blocking, f"Blocking ({n_blocking})", caps.full, caps.brief),
+        collapsed=collapsed,
+        not_shown=", ".join(summary.not_shown(review, groups)),
+        reasons=_sentences(summary.reasons_beyond_headline(review), caps.sentences),
+        ledger=markdown_ledger(review),
+        rows=_rows(review, caps.rows),
+        notes=_sentences(review.notes, caps.sentences),
+    )
+    # Blank lines of the layout only: every line of code has its number before it.
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def markdown_ledger(review: Review) -> str:
+    """The ledger in one line of Markdown."""
+    said = summary.ledger(review.coverage)
+    clauses = (markdown_text(said.files), said.lines.replace("-", "\u2212"), said.secret_scan)
+    return " · ".join(clause for clause in clauses if clause)
+
+
+def _listed(findings: Sequence[Finding], title: str, full: int, brief: int) -> ListedGroup:
+    return ListedGroup(
+        size=len(findings),
+        title=title,
+        full=tuple(_full(finding) for finding in findings[:full]),
+        brief=tuple(_heading(finding) for finding in findings[full : full + brief]),
+        left_out=max(0, len(findings) - full - brief),
+    )
+
+
+def _full(finding: Finding) -> FullFinding:
+    return FullFinding(
+        heading=_heading(finding),
+        body=markdown_text(shorten(summary.explanation(finding), 1_000)),
+        frame=_frame(finding),
+        remarks=tuple(markdown_text(one_line(remark, 300)) for remark in summary.remarks(finding)),
+    )
+
+
+def _heading(finding: Finding) -> str:
+    at = finding.location
+    where = " " + _path(summary.place(at)) if at else ""
+    side = f" ({summary.side_note(at)})" if summary.side_note(at) else ""
+    rule = markdown_code(one_line(finding.rule, 80))
+    title = markdown_text(one_line(finding.evidence.title, 200))
+    return f"**{finding.severity.value}**{where}{side} {title} ({rule})"
+
+
+def _path(path: str) -> str:
+    """The path as code, its middle left out where it is very long."""
+    shown = visible(path)
+    return markdown_code(shown if len(shown) <= 240 else shorten(shown, 120) + shown[-120:])
+
+
+def _frame(finding: Finding) -> str:
+    lines = summary.frame_lines(finding)
+    if not lines:
+        return ""
+    width = len(str(lines[-1].number))
+    shown = [
+        f"{'>' if line.flagged else ' '} {line.number:>{width}} | {line.text}".rstrip() for line in lines
+    ]
+    cut = summary.frame_cut(finding)
+    return markdown_fence("\n".join([*shown, *([f"… {cut} more lines"] if cut else [])]))
+
+
+def _sentences(sentences: Sequence[str], cap: int) -> tuple[str, ...]:
+    shown = [markdown_text(one_line(sentence, 300)) for sentence in sentences[:cap]]
+    left_out = len(sentences) - len(shown)
+    return (*shown, *([f"… and {left_out} more in `report.json`"] if left_out else []))
+
+
+def _rows(review: Review, cap: int) -> Rows:
+    words = {CoverageStatus.UNREVIEWED: "not reviewed", CoverageStatus.EXCLUDED: "excluded"}
+    rows = [row for status in words for row in review.coverage.files if row.status is status]
+    lines = tuple(
+        " | ".join((_path(row.path), words[row.status], markdown_text(one_line(row.reason, 120))))
+        for row in rows[:cap]
+    )
+    return Rows(len(rows), summary.count(len(rows), "file") + " not read", lines, len(rows) - len(lines))

