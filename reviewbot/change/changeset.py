@@ -6,6 +6,7 @@ from reviewbot.change.diff import FilePatch, count_ranges, parse_diff
 from reviewbot.change.entries import DiffEntry
 from reviewbot.change.git import BIG_FILE_BYTES, Repository
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange, Sha
+from reviewbot.errors import RepositoryError
 
 _LETTERS = {
     "A": ChangeStatus.ADDED,
@@ -31,10 +32,21 @@ def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
 
     ``FileChange.omitted`` is set, and the file must count as unreviewed, where it is too large, where
     its text is hidden behind a NUL byte, or where the patch disagrees with ``git diff --numstat``.
+
+    Raises:
+        RepositoryError: an object of the change is not in this clone.
     """
-    entries = repository.diff_entries(base, head)
-    with repository.diff_lines(base, head) as lines:
-        patches = {patch.path: patch for patch in parse_diff(lines)}
+    try:
+        entries = repository.diff_entries(base, head)
+        with repository.diff_lines(base, head) as lines:
+            patches = {patch.path: patch for patch in parse_diff(lines)}
+    except RepositoryError:
+        if not repository.is_partial:
+            raise
+        raise RepositoryError(
+            "This is a partial clone, and it does not hold every object of the change.",
+            help=f"Let git fetch them: run `git diff {base[:12]} {head[:12]} > /dev/null` in the repository.",
+        ) from None
     binaries = [entry for entry in entries if entry.added_lines is None]
     sizes = repository.sizes({sha for entry in binaries for sha in _blobs(entry)})
     return ChangeSet(base, head, tuple(_join(entry, patches.get(entry.path), sizes) for entry in entries))

@@ -96,6 +96,11 @@ class Repository:
         """History was cut off when this repository was cloned or fetched."""
         return (self.common_dir / "shallow").is_file()
 
+    @property
+    def is_partial(self) -> bool:
+        """Objects may be missing that git would fetch when it needs them (git-clone(1), --filter)."""
+        return any((self.common_dir / "objects" / "pack").glob("*.promisor"))
+
     def resolve(self, revision: str, kind: str = "commit") -> Sha | None:
         """The full id of what a revision names, or None."""
         if "\0" in revision:

@@ -84,10 +84,7 @@ def read_handed_in(
         evidence += log.evidence
         rejected += log.rejected
         notes += log.notes
-        gaps += (
-            Reason("unfinished_evidence", f"{tool} says in {ascii(name)[1:-1]} that it did not finish.")
-            for tool in log.unfinished
-        )
+        gaps += (Reason("unfinished_evidence", sentence) for sentence in log.unfinished)
     tests = failed = 0
     for name, data in read_evidence_files(junit, "JUnit"):
         report = parse_junit(data, name, tree, start=len(evidence) + 1)

@@ -39,8 +39,8 @@ _OTHER_KINDS = ("pass", "open", "informational", "notApplicable", "review")
 class SarifLog:
     """What one SARIF file says.
 
-    ``notes`` are sentences about its runs; ``unfinished`` names the tools that did not finish, whose
-    silence therefore means nothing.
+    ``notes`` are sentences about its runs; ``unfinished`` are sentences about the runs whose silence
+    means nothing, because the tool did not finish or its results are not in the file.
     """
 
     evidence: tuple[Evidence, ...]
@@ -161,8 +161,7 @@ class _Reader:
             self.notes.append(f"{tool} reported {len(reports) - _NOTE_CAP} more errors ({self.name})")
 
     def _add_gap(self, tool: str, what: str) -> None:
-        self.notes.append(f"{tool} {what} ({self.name})")
-        self.unfinished.append(tool)
+        self.unfinished.append(f"{tool} {what} ({self.name}).")
 
     def _read_revision(self, run: Node, tool: str) -> Sha | None:
         """The commit that was analysed (3.14.17, 3.23.4): the first full id."""

@@ -6,6 +6,7 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import BIG_FILE_BYTES, Repository
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange
+from reviewbot.errors import RepositoryError
 from tests.repositories import Sandbox
 
 
@@ -143,6 +144,24 @@ def test_three_thousand_files_keep_their_order_and_counts(sandbox: Sandbox) -> N
     changes = load(sandbox, base, head)
     assert [change.path for change in changes.files] == list(sandbox.numstat(base, head))
     assert sum(change.added_lines for change in changes.files) == 3000
+
+
+def test_a_partial_clone_without_the_objects_says_what_to_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    base = sandbox.commit({"a": "1\n"})
+    head = sandbox.commit({"a": "2\n"})
+    sandbox.git("config", "uploadpack.allowFilter", "true")
+    sandbox.git("clone", "-q", "--filter=blob:none", f"file://{sandbox.folder}", str(tmp_path / "partial"))
+    with Repository(tmp_path / "partial") as repository:
+        with pytest.raises(RepositoryError, match="partial clone") as caught:
+            load_change_set(repository, base, head)
+    assert f"git diff {base[:12]} {head[:12]}" in caught.value.remedy
+
+
+def test_a_clone_that_borrows_objects_reads_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    base, head = sandbox.commit({"a": "1\n"}), sandbox.commit({"a": "2\n"})
+    sandbox.git("clone", "-q", "--shared", ".", str(tmp_path / "borrower"))
+    with Repository(tmp_path / "borrower") as repository:
+        assert len(load_change_set(repository, base, head).files) == 1
 
 
 def test_the_work_tree_is_never_read(sandbox: Sandbox, tmp_path: Path) -> None:
