@@ -2,8 +2,9 @@
 # make test:   install once, then run every check of this project.
 
 PYTHON ?= python3
-VENV   := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))/.venv
+VENV   := .venv
 BIN    := $(VENV)/bin
+# The recipes name no absolute path, so a checkout below a folder with blanks works too.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Which change: REPO is a folder, BASE and HEAD are revisions, ARGS are further options.
@@ -24,6 +25,11 @@ review: $(VENV)/.run
 
 test: lint types contract
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+# The property tests with new random examples, many of them.
+.PHONY: fuzz
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=fuzz -m hypothesis
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +13,15 @@ from reviewbot import __version__
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import read_settings
-from reviewbot.core import Severity
-from reviewbot.errors import ReviewbotError
+from reviewbot.core import Review, Severity
+from reviewbot.errors import OutputError, ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.pipeline import Request, review_change
+from reviewbot.publish.files import FORMATS, prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
+from reviewbot.publish.sanitize import one_line
 from reviewbot.settings import render_config
 
-FORMATS = ("text", "json", "markdown", "sarif", "junit", "codequality")
 EXIT_CODES = """\
 exit codes:
   0    pass; or incomplete for a reason that cannot be helped here, where policy lets that be neutral
@@ -31,6 +33,9 @@ exit codes:
 
 def run() -> None:
     """Run the command line and end the process with the exit code."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        # A cancelled CI job: leave as from an exception, so that temporary folders go.
+        signal.signal(name, lambda number, _: sys.exit(128 + number))
     sys.exit(main(sys.argv[1:]))
 
 
@@ -43,36 +48,45 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return int(options.command(options))
     except ReviewbotError as error:
-        _say(f"{error} {error.remedy}")
+        _say(error.sentences)
         return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted; nothing was decided.")
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away: nobody saw the whole review.
+    except OSError as error:
+        # The reader of our output went away, or the disk is full: nobody saw the whole review.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(f"The output could not be written ({(error.strerror or 'unknown reason').lower()}).")
         return 3
 
 
 def _say(sentence: str) -> None:
-    from reviewbot.publish.sanitize import one_line  # noqa: PLC0415 - only where something is to be said
-
     print(f"reviewbot: {one_line(sentence, 2_000)}", file=sys.stderr)  # noqa: T201 - this is the command line
 
 
 def _review(options: argparse.Namespace) -> int:
+    if options.out:
+        prepare_folder(options.out)
     journal = Journal()
-    progress = Progress(sys.stderr)
-    review = review_change(_request(options), journal, progress.step)
-    from reviewbot.publish.files import render, write_reports  # noqa: PLC0415 - while git works, not before
-
+    review = review_change(_request(options), journal, Progress(sys.stderr).step)
+    unwritten = _write(review, options.out, journal) if options.out else None
     color = options.format == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     sys.stdout.write(render(review, options.format, width=width, color=color))
     sys.stdout.flush()
-    if options.out:
-        write_reports(review, options.out, journal.data())
+    if unwritten:
+        _say(unwritten.sentences)
+        return max(review.verdict.exit_code, unwritten.exit_code)
     return review.verdict.exit_code
+
+
+def _write(review: Review, folder: Path, journal: Journal) -> OutputError | None:
+    """Write the reports before anything is printed: who reads our output may go away."""
+    try:
+        write_reports(review, folder, journal.data())
+    except OutputError as error:
+        return error
+    return None
 
 
 def _config(options: argparse.Namespace) -> int:

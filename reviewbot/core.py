@@ -12,6 +12,9 @@ from typing import Literal
 Sha = str
 """A full object id: 40 hex digits (SHA-1) or 64 (SHA-256)."""
 
+Mask = tuple[int, int, int]
+"""A head line, its first column to hide and the one after the last; columns from 0, -1 is the end."""
+
 LineRanges = tuple[tuple[int, int], ...]
 """Sorted, disjoint (first, last) pairs."""
 
@@ -177,9 +180,10 @@ class Evidence:
 
     ``rule`` is the tool's own id without the tool's name. ``location`` is where the tool saw it, in
     the commit ``revision`` (None: head); ``related`` are further places that belong to it.
-    ``snippet`` is the text of the first line as the tool saw it. ``masks`` maps head lines of
-    ``location.path`` to what may be shown instead of them, because they hold a secret.
-    ``advisory`` evidence never blocks, whatever its severity.
+    ``snippet`` is the text of the first line as the tool saw it. ``masks`` are the places of secrets in
+    ``location.path``, which nothing may show.
+    ``trace`` is text to be shown as it is, such as a stack trace. ``advisory`` evidence never blocks,
+    whatever its severity.
     """
 
     id: str
@@ -197,7 +201,8 @@ class Evidence:
     revision: Sha | None = None
     snippet: str | None = None
     suppression: Suppression = Suppression.NONE
-    masks: tuple[tuple[int, str], ...] = ()
+    masks: tuple[Mask, ...] = ()
+    trace: str = ""
     advisory: bool = False
 
 
@@ -289,7 +294,7 @@ class Coverage:
 
     @property
     def secret_scan_share(self) -> float | None:
-        """The share of the read lines that nothing but the secret scan read; None where none was read."""
+        """The share of the read lines that only the secret scan read, 0 to 1; None where none was read."""
         alone = sum(row.added_lines for row in self.files if row.by == ("detect-secrets",))
         return alone / self.reviewed_lines if self.reviewed_lines else None
 

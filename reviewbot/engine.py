@@ -36,13 +36,12 @@ def choose_engine(asked: str, environment: Mapping[str, str]) -> Engine:
     held = any(environment.get(name, "").strip() for name in CREDENTIALS)
     if not held and _is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
-    why = (
-        "Credentials are set, but this version has no model agents yet"
+    code, detail = (
+        ("no_agents", "This version has no model agents yet, so the credentials were not used.")
         if held
-        else "No Anthropic credentials are set"
+        else ("no_credentials", "No Anthropic credentials, so the model agents did not run.")
     )
-    detail = f"{why}: the model agents did not run, only the analyzers did."
-    return Engine("analyzers", detail, Reason("no_credentials", detail))
+    return Engine("analyzers", "", Reason(code, detail))
 
 
 def _is_ci(environment: Mapping[str, str]) -> bool:

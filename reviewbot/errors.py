@@ -20,6 +20,13 @@ class ReviewbotError(Exception):
         super().__init__(message)
         self.remedy = help if help is not None else self.help
 
+    @property
+    def sentences(self) -> str:
+        """What is wrong and what to do, ready to be shown."""
+        said = str(self).strip()
+        stop = "" if said.endswith((".", "!", "?")) else "."
+        return f"{said[:1].upper()}{said[1:]}{stop} {self.remedy}".strip()
+
 
 class UsageError(ReviewbotError):
     """Arguments that contradict each other or make no sense."""

@@ -131,7 +131,7 @@ def _judge_safely(run: _Run) -> _Judged:
         error = NoReview(f"reviewbot itself failed ({where}).")
     run.journal.write("review_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
     failed = {change.path: "the review failed" for change in run.changes.files}
-    reason = Reason(reason_code(error), f"{error} {error.remedy}")
+    reason = Reason(reason_code(error), error.sentences)
     verdict = decide((), Coverage(()), (reason,), GateRules())
     return _Judged(verdict, build_coverage(run.changes, {}, {}, failed))
 
@@ -151,7 +151,7 @@ def _judge(run: _Run) -> _Judged:
             lambda: repository.tree_paths(changes.head_sha),
             [str(root) for root in roots if root],
         )
-    with run.step(f"running the analyzers on {len(changes.files)} files"):
+    with run.step("running the analyzers"):
         collected = collect_evidence(
             repository, changes, handed_in, analyzers=settings.analyzers, excluded=excluded
         )
@@ -167,7 +167,7 @@ def _judge(run: _Run) -> _Judged:
         evidence=collected.evidence,
         findings=findings,
         rejected=(*collected.rejected, *repeated),
-        notes=tuple(note for note in (engine.note, policy_note, *collected.notes) if note),
+        notes=tuple(note for note in (policy_note, *collected.notes, engine.note) if note),
         budget_usd=settings.budget_usd,
     )
 

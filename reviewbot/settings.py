@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
+from reviewbot.text import printable
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -90,9 +91,8 @@ SCALARS = (
 
 
 def visible(text: str, limit: int = 80) -> str:
-    """``text`` on one line and at most ``limit`` characters long, what cannot be printed as ``<U+XXXX>``."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "\u2026"
-    return "".join(char if char.isprintable() else f"<U+{ord(char):04X}>" for char in cut)
+    """A value of a setting as it is shown: see ``reviewbot.text.printable``."""
+    return printable(text, limit)
 
 
 def resolve_settings(policies: Sequence[Policy], argv: Mapping[str, object]) -> Settings:
@@ -144,7 +144,7 @@ def _argument(name: str, value: object) -> object:
         return parse(value)
     except (ValueError, TypeError, OverflowError, KeyError):
         shown = visible(str(value))
-        raise UsageError(f"{_option(name)} {shown} is not {allowed}.", help=f"Give {allowed}.") from None
+        raise UsageError(f"{_option(name)} {shown} cannot be used.", help=f"Give {allowed}.") from None
 
 
 def _one_of(*allowed: str) -> tuple[Callable[[Any], object], str]:

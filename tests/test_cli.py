@@ -42,10 +42,10 @@ def test_a_change_is_reviewed_from_a_sub_folder_without_any_option(clean: Sandbo
     (clean.folder / "sub").mkdir()
     done = run("review", cwd=clean.folder / "sub")
     assert done.returncode == 0
-    lines = done.stdout.rstrip().splitlines()
-    assert "incomplete" in lines[-1].lower()
+    last = done.stdout.rstrip().rpartition("\n\n")[2]
+    assert last.startswith("INCOMPLETE (neutral): ")
     assert "the model agents did not run" in done.stdout
-    assert "Uncommitted changes are not part of a review." in done.stdout
+    assert "Uncommitted changes are not part of it." in done.stdout
 
 
 def test_output_is_plain_where_it_is_no_terminal(clean: Sandbox) -> None:
@@ -142,7 +142,7 @@ def test_every_format_is_printed_alone(clean: Sandbox, form: str) -> None:
 def test_a_key_changes_nothing_but_the_sentence(clean: Sandbox) -> None:
     done = run("review", cwd=clean.folder, ANTHROPIC_API_KEY="key-of-nobody")
     assert done.returncode == 0
-    assert "this version has no model agents" in done.stdout
+    assert "This version has no model agents" in done.stdout
     assert "key-of-nobody" not in done.stdout
 
 

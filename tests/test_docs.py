@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from reviewbot.cli import FORMATS, _parser
+from reviewbot.cli import _parser
 from reviewbot.core import Severity
 from reviewbot.policy import parse_policy
+from reviewbot.publish.files import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

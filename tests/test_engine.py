@@ -21,13 +21,14 @@ def test_auto_outside_ci_without_credentials_says_that_the_agents_did_not_run(
     engine = choose_engine("auto", environment)
     assert engine.reason is not None
     assert engine.reason.code == "no_credentials"
-    assert "did not run" in engine.note
+    assert "did not run" in engine.reason.detail
 
 
 def test_auto_with_a_key_says_that_this_version_has_no_agents() -> None:
     engine = choose_engine("auto", {"ANTHROPIC_API_KEY": "x", "CI": "true"})
     assert engine.reason is not None
-    assert "this version has no model agents" in engine.reason.detail
+    assert engine.reason.code == "no_agents"
+    assert "This version has no model agents" in engine.reason.detail
 
 
 @pytest.mark.parametrize("key", [{}, {"ANTHROPIC_API_KEY": ""}, {"ANTHROPIC_API_KEY": "  "}])

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "reviewbot"
 
 ROWS = [
-    ("core", "errors"),
+    ("core", "errors", "text"),
     ("settings", "policy", "journal", "templates", "engine"),
     ("change",),
     ("evidence", "verdict"),

@@ -9,6 +9,7 @@ from reviewbot.templates import TemplateMissing, find_folder, render
 VALUES = {
     "icon": "!",
     "conclusion": "pass",
+    "verdict": "pass",
     "why": "w",
     "blocking": {"size": 0},
     "collapsed": (),

@@ -1,9 +1,13 @@
 """Two commits to a ChangeSet: git's list of files joined with the parsed patch and checked against it."""
 
+import re
 from dataclasses import replace
+from pathlib import PurePosixPath
 
+from reviewbot.change.content import decode_wide, looks_like_text
 from reviewbot.change.diff import FilePatch, count_ranges, parse_diff
 from reviewbot.change.entries import DiffEntry
+from reviewbot.change.exclusions import excluded_by_name
 from reviewbot.change.git import BIG_FILE_BYTES, Repository
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange, Sha
 from reviewbot.errors import RepositoryError
@@ -16,6 +20,9 @@ _LETTERS = {
     "C": ChangeStatus.COPIED,
     "T": ChangeStatus.TYPE_CHANGED,
 }
+SNIFFED_BYTES = 256 * 1024 * 1024
+"""Files that git calls binary are looked into up to this total of a change."""
+
 SOURCE_SUFFIXES = frozenset(
     (
         ".py .pyi .pyw .sh .bash .zsh .fish .ps1 .js .jsx .mjs .cjs .ts .tsx .mts .go .rs .java .kt .kts "
@@ -31,7 +38,7 @@ def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
     """Every file that differs between two commits, each with its lines or the reason why not.
 
     ``FileChange.omitted`` is set, and the file must count as unreviewed, where it is too large, where
-    its text is hidden behind a NUL byte, or where the patch disagrees with ``git diff --numstat``.
+    it is text that git calls binary, or where the patch disagrees with ``git diff --numstat``.
 
     Raises:
         RepositoryError: an object of the change is not in this clone.
@@ -49,7 +56,9 @@ def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
         ) from None
     binaries = [entry for entry in entries if entry.added_lines is None]
     sizes = repository.sizes({sha for entry in binaries for sha in _blobs(entry)})
-    return ChangeSet(base, head, tuple(_join(entry, patches.get(entry.path), sizes) for entry in entries))
+    sniff = _Sniffer(repository)
+    changes = (_join(entry, patches.get(entry.path), sizes, sniff) for entry in entries)
+    return ChangeSet(base, head, tuple(_with_new_lines(change, repository) for change in changes))
 
 
 def _blobs(entry: DiffEntry) -> list[Sha]:
@@ -58,7 +67,7 @@ def _blobs(entry: DiffEntry) -> list[Sha]:
     return [sha for mode, sha in sides if sha and mode != gitlink]
 
 
-def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int]) -> FileChange:
+def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int], sniff: "_Sniffer") -> FileChange:
     change = FileChange(
         path=entry.path,
         old_path=entry.old_path if entry.letter in "RC" else None,
@@ -71,12 +80,42 @@ def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int]) -> F
         deleted_lines=entry.deleted_lines or 0,
     )
     if entry.added_lines is None:
-        return _without_text(change, sizes)
+        return _without_text(change, sizes, sniff)
     omitted = _disagreement(change, patch)
     if omitted or patch is None:
         return replace(change, omitted=omitted)
     added, deleted, gaps = count_ranges(patch.hunks)
     return replace(change, hunks=patch.hunks, added=added, deleted=deleted, gaps=gaps)
+
+
+def _with_new_lines(change: FileChange, repository: Repository) -> FileChange:
+    """A copy, or a file that moves to where other rules hold, is new at its path: all of its lines are.
+
+    The counts stay git's own.
+    """
+    is_text = change.head_blob is not None and not (change.is_binary or change.omitted or change.is_submodule)
+    if not is_text or not (change.status is ChangeStatus.COPIED or _moves_into_view(change)):
+        return change
+    text = repository.read_object(change.head_blob or "")
+    lines = text.count(b"\n") + (not text.endswith(b"\n") and bool(text))
+    return replace(change, added=((1, lines),) if lines else (), deleted=(), gaps=())
+
+
+def _moves_into_view(change: FileChange) -> bool:
+    """A rename after which other programs read the file: out of an excluded place, to another kind."""
+    if change.status is not ChangeStatus.RENAMED or change.old_path is None:
+        return False
+    old, new = PurePosixPath(change.old_path), PurePosixPath(change.path)
+    leaves = excluded_by_name(change.old_path) is not None and excluded_by_name(change.path) is None
+    arrives = new.parts[0] == ".github" and old.parts[:2] != new.parts[:2]
+    return leaves or arrives or old.suffix.lower() != new.suffix.lower() or _kind(old) != _kind(new)
+
+
+def _kind(path: PurePosixPath) -> str:
+    """Files that are known by their whole name, such as ``Dockerfile`` and ``action.yml``."""
+    return (
+        re.split(r"[._-]", path.name.lower())[0] if not path.suffix or path.name.startswith("action.") else ""
+    )
 
 
 def _status(entry: DiffEntry) -> ChangeStatus:
@@ -85,17 +124,41 @@ def _status(entry: DiffEntry) -> ChangeStatus:
     return _LETTERS.get(entry.letter, ChangeStatus.MODIFIED)
 
 
-def _without_text(change: FileChange, sizes: dict[Sha, int]) -> FileChange:
-    """A file that git counts no lines of: really binary, or large, or source code with a NUL byte."""
+def _without_text(change: FileChange, sizes: dict[Sha, int], sniff: "_Sniffer") -> FileChange:
+    """A file that git counts no lines of: really binary, or large, or text that holds NUL bytes."""
     largest = max((sizes.get(sha, 0) for sha in (change.base_blob, change.head_blob) if sha), default=0)
-    name = change.path.rsplit("/", 1)[-1].lower()
-    suffix = f".{name.rsplit('.', 1)[-1]}"
-    changed = change.base_blob != change.head_blob and change.head_blob is not None
-    if largest > BIG_FILE_BYTES and changed:
+    if change.head_blob is None or change.base_blob == change.head_blob:
+        return replace(change, is_binary=True)
+    if largest > BIG_FILE_BYTES:
         return replace(change, omitted=f"larger than {BIG_FILE_BYTES >> 20} MiB")
-    is_source = suffix in SOURCE_SUFFIXES or name.startswith(("dockerfile", "makefile"))
-    omitted = "source code that holds a NUL byte" if changed and is_source else None
+    data = sniff.read(change.head_blob)
+    wide = decode_wide(data)
+    if wide is not None:
+        # git has no lines to compare: all of them count as new.
+        lines = wide.count("\n") + (not wide.endswith("\n") and bool(wide))
+        return replace(change, added=((1, lines),) if lines else ())
+    name = change.path.rsplit("/", 1)[-1].lower()
+    is_source = f".{name.rsplit('.', 1)[-1]}" in SOURCE_SUFFIXES or name.startswith(
+        ("dockerfile", "makefile")
+    )
+    omitted = "text that holds NUL bytes" if is_source or looks_like_text(data) else None
     return replace(change, is_binary=True, omitted=omitted)
+
+
+class _Sniffer:
+    """Reads the files that git calls binary, up to a total."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._left = SNIFFED_BYTES
+
+    def read(self, sha: Sha) -> bytes:
+        """The content, or nothing once the total is used up."""
+        if self._left <= 0:
+            return b""
+        data = self._repository.read_object(sha)
+        self._left -= len(data)
+        return data
 
 
 def _disagreement(change: FileChange, patch: FilePatch | None) -> str | None:

@@ -23,6 +23,8 @@ LINES_AT_ONCE = 5_000
 
 LINES_PER_FILE = 1_000_000
 LINES_PER_CHANGE = 2_500_000
+BYTES_PER_CHANGE = 96 * 1024 * 1024
+BYTES_AT_ONCE = 1024 * 1024
 ABSENT = "000000"
 
 
@@ -53,6 +55,14 @@ class _Section:
     added: int = 0
     deleted: int = 0
     omitted: str | None = None
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How much of the change may still be held."""
+
+    lines: int = LINES_PER_CHANGE
+    size: int = BYTES_PER_CHANGE
 
 
 def parse_diff(lines: Iterable[bytes]) -> Iterator[FilePatch]:
@@ -111,7 +121,7 @@ def _extend(ranges: list[list[int]], line: int) -> None:
 def _read_patches(lines: Iterable[bytes]) -> Iterator[FilePatch]:
     reader = iter(lines)
     section: _Section | None = None
-    budget = LINES_PER_CHANGE
+    budget = _Budget()
     seen_text = False
     for first in reader:
         pending: bytes | None = first
@@ -127,8 +137,7 @@ def _read_patches(lines: Iterable[bytes]) -> Iterator[FilePatch]:
                     yield _finish(section)
                 section = _Section(_decode(line)[len("diff --git ") :])
             elif section and line.startswith(b"@@ "):
-                pending, used = _read_hunk(section, line, reader, budget)
-                budget -= used
+                pending = _read_hunk(section, line, reader, budget)
             elif section and not section.hunks:
                 _read_header(section, line)
             seen_text = seen_text or bool(line.strip())
@@ -156,10 +165,8 @@ def _read_header(section: _Section, line: bytes) -> None:
             return
 
 
-def _read_hunk(
-    section: _Section, header: bytes, reader: Iterator[bytes], budget: int
-) -> tuple[bytes | None, int]:
-    """Read one hunk; return the line that follows it, if one was read, and how many lines were kept."""
+def _read_hunk(section: _Section, header: bytes, reader: Iterator[bytes], budget: _Budget) -> bytes | None:
+    """Read one hunk into the section; return the line that follows it, if there is one."""
     match = HUNK_HEADER.match(header)
     if not match:
         raise MalformedDiff(f"The hunk header {header[:80]!r} of {section.git_line[:200]!a} cannot be read.")
@@ -169,29 +176,35 @@ def _read_hunk(
     hunk = Hunk(base_start, base_left, head_start, head_left, ())
     kept: list[str] = []
     block: list[bytes] = []
-    room = min(budget, LINES_PER_FILE - section.added - section.deleted)
-    following: bytes | None = None
     while base_left > 0 or head_left > 0:
         line = next(reader, None)
         if line is None:
             raise MalformedDiff(f"A hunk of {section.git_line[:200]!a} is shorter than its header says.")
         base_left, head_left = _count_line(section, line, base_left, head_left)
         block.append(line)
-        if len(block) == LINES_AT_ONCE:
-            kept += _parse_block(block, section) if len(kept) < room else ()
+        if len(block) == LINES_AT_ONCE or len(line) > BYTES_AT_ONCE:
+            kept += _keep(block, section, budget)
             block = []
     following = next(reader, None)
     if following is not None and following.startswith(b"\\"):
         block.append(following)
         following = next(reader, None)
-    kept += _parse_block(block, section) if len(kept) < room else ()
-    if len(kept) >= room:
-        section.omitted = (
-            f"has more than {LINES_PER_FILE:,} changed lines, or the change {LINES_PER_CHANGE:,}"
-        )
-        kept = []
+    kept += _keep(block, section, budget)
     section.hunks.append(replace(hunk, lines=tuple(kept)))
-    return following, len(kept)
+    return following
+
+
+def _keep(block: list[bytes], section: _Section, budget: _Budget) -> list[str]:
+    """The parsed lines, or none where the section or the change has grown too large to be held."""
+    budget.lines -= len(block)
+    budget.size -= sum(map(len, block))
+    too_long = section.added + section.deleted > LINES_PER_FILE
+    if section.omitted or too_long or budget.lines < 0 or budget.size < 0:
+        lines, size = f"{LINES_PER_FILE:,} lines", f"{BYTES_PER_CHANGE >> 20} MiB"
+        section.omitted = f"too large: more than {lines} changed in it, or {size} in the whole change"
+        section.hunks = []
+        return []
+    return _parse_block(block, section)
 
 
 def _count_line(section: _Section, line: bytes, base_left: int, head_left: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Who asked for a review of which commits: arguments of the command line to a Trigger."""
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 from reviewbot.change.git import Repository
@@ -18,11 +19,12 @@ def local_trigger(
     Raises:
         UnknownRevision, ShallowRepository, SameRevisions, RepositoryError
     """
-    head_sha = _resolve(repository, head or "HEAD", "--head")
+    asked = "HEAD" if head is None else head
+    head_sha = _resolve(repository, asked, "--head")
     if base is None:
-        base_sha, note = _default_base(repository, head_sha)
+        base_sha, how = _default_base(repository, head_sha)
     else:
-        base_sha, note = _named_base(repository, base, head or "HEAD", head_sha)
+        base_sha, how = _named_base(repository, base, asked, head_sha)
     folder = repository.work_tree or repository.git_dir
     trigger = Trigger(
         run_id=uuid4().hex,
@@ -33,10 +35,9 @@ def local_trigger(
         policy_sha=base_sha,
         head_sha=head_sha,
     )
-    notes = [note] if note else []
-    if head is None and repository.work_tree:
-        notes.append("Uncommitted changes are not part of a review.")
-    return trigger, tuple(notes)
+    compared = "the empty tree" if base_sha == repository.empty_tree else base_sha[:12]
+    unread = " Uncommitted changes are not part of it." if head is None and repository.work_tree else ""
+    return trigger, (f"Reviewed {head_sha[:12]} against {compared}, {how}.{unread}",)
 
 
 def _resolve(repository: Repository, revision: str, option: str) -> Sha:
@@ -52,47 +53,53 @@ def _resolve(repository: Repository, revision: str, option: str) -> Sha:
 
 def _named_base(repository: Repository, base: str, head: str, head_sha: Sha) -> tuple[Sha, str]:
     if repository.resolve(base, "tree") == repository.empty_tree:
-        return repository.empty_tree, ""
+        return repository.empty_tree, "as asked: every file is reviewed"
     named = _resolve(repository, base, "--base")
     if named == head_sha:
         raise SameRevisions(f"--base {ascii(base)[:80]} and --head {ascii(head)[:80]} are the same commit.")
-    merge_base = repository.merge_base(named, head_sha)
+    merge_base = _merge_base(repository, named, head_sha, ascii(base)[:80])
     if merge_base is None:
-        if repository.is_shallow:
-            raise ShallowRepository(
-                f"This clone is shallow and holds no common ancestor of {base!a} and {head!a}."
-            )
-        return named, f"{base!a} and {head!a} share no history: compared directly."
+        return named, f"which shares no history with {ascii(head)[:80]}"
     if merge_base == head_sha:
         raise SameRevisions(
             f"{ascii(head)[:80]} is already part of {ascii(base)[:80]}, so there is nothing to review.",
             help="Swap --base and --head, or name an older --base.",
         )
-    moved = f"{base!a} has moved on: compared with {merge_base[:12]}, where head branched off."
-    return merge_base, "" if merge_base == named else moved
+    how = "as asked" if merge_base == named else f"where it branched off from {ascii(base)[:80]}"
+    return merge_base, how
 
 
 def _default_base(repository: Repository, head_sha: Sha) -> tuple[Sha, str]:
-    for branch in _upstream_branches(repository):
-        tip = repository.resolve(branch)
-        if tip:
-            merge_base = repository.merge_base(tip, head_sha)
-            if merge_base and merge_base != head_sha:
-                name = branch.removeprefix("refs/remotes/").removesuffix("/HEAD")
-                return merge_base, f"Compared with the merge base of {name!a}."
-            break
+    branch, tip = next(_known_branches(repository), ("", None))
+    merge_base = _merge_base(repository, tip, head_sha, branch) if tip else None
+    if merge_base and merge_base != head_sha:
+        return merge_base, f"where it branched off from {branch}"
     parents = repository.parents(head_sha)
     if not parents:
-        return repository.empty_tree, "This is the first commit: every file in it is reviewed."
+        return repository.empty_tree, "because it is the first commit"
     if not repository.has(parents[0]):
-        raise ShallowRepository(
-            f"This clone is shallow: {parents[0][:12]}, the parent of head, is not in it."
-        )
-    return parents[0], "Compared with the first parent of head."
+        parent = parents[0][:12]
+        raise ShallowRepository(f"This clone is shallow: {parent}, the parent of head, is not in it.")
+    if merge_base:
+        return parents[0], f"its first parent, because {branch} already holds it"
+    why = f"{branch} shares no history with it" if tip else "no upstream branch is known here"
+    return parents[0], f"its first parent only, because {why} (name another with --base)"
 
 
-def _upstream_branches(repository: Repository) -> list[str]:
-    """Where a default branch may be known, the most telling name first."""
+def _merge_base(repository: Repository, one: Sha, head_sha: Sha, name: str) -> Sha | None:
+    """None only where the two really share no history: a shallow clone cannot know."""
+    found = repository.merge_base(one, head_sha)
+    if found is None and repository.is_shallow:
+        raise ShallowRepository(f"This clone is shallow and holds no common ancestor of head and {name}.")
+    return found
+
+
+def _known_branches(repository: Repository) -> Iterator[tuple[str, Sha]]:
+    """The upstream default branch, as far as it is known here, the most telling guess first."""
     remotes = sorted(repository.remotes(), key=lambda name: (name != "upstream", name != "origin", name))
-    names = ("HEAD", "main", "master")
-    return [f"refs/remotes/{remote}/{name}" for remote in remotes for name in names]
+    for remote in remotes:
+        head = repository.symbolic_ref(f"refs/remotes/{remote}/HEAD")
+        for ref in (head, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master"):
+            tip = repository.resolve(ref) if ref else None
+            if ref and tip:
+                yield ascii(ref.removeprefix("refs/remotes/"))[1:-1], tip

@@ -39,10 +39,11 @@ def excluded_by_rule(change: FileChange, attributes: dict[str, str]) -> str | No
     for name, value in zip(ATTRIBUTES, said, strict=True):
         if value in ("set", "true"):
             return f"{name} at the policy commit"
-    return _excluded_by_name(change.path) if not {"unset", "false"} & set(said) else None
+    return excluded_by_name(change.path) if not {"unset", "false"} & set(said) else None
 
 
-def _excluded_by_name(path: str) -> str | None:
+def excluded_by_name(path: str) -> str | None:
+    """The rule that excludes a file for its name alone, or None."""
     if path.rsplit("/", 1)[-1].lower() in LOCK_FILES:
         return "lock file"
     if _VENDORED.search(path):

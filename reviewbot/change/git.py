@@ -120,6 +120,11 @@ class Repository:
         lines = (line for line in header.split(b"\n") if line.startswith(b"parent "))
         return tuple(line[7:].decode() for line in lines)
 
+    def symbolic_ref(self, name: str) -> str | None:
+        """The ref that another one points to, such as ``origin/HEAD`` to ``origin/main``; or None."""
+        found = self._try("symbolic-ref", "--quiet", name)
+        return _text(found).strip() if found else None
+
     def remotes(self) -> tuple[str, ...]:
         """The names of the configured remotes."""
         return tuple(self._ask("remote").decode("utf-8", "surrogateescape").split())

@@ -32,10 +32,12 @@ def read_settings(
 def _find_policy(repository: Repository, policy_sha: Sha, file: Path | None) -> tuple[bytes, str] | None:
     if file is not None:
         try:
-            return file.read_bytes(), f"the file {str(file)!a}"
+            return file.read_bytes(), ascii(str(file))[1:-1]
         except OSError as error:
             why = (error.strerror or "unreadable").lower()
-            raise PolicyError(f"The policy file {str(file)!a} cannot be read: {why}.") from None
+            raise PolicyError(
+                f"The policy file {str(file)!a} cannot be read: {why}.", help="Name another with --policy."
+            ) from None
     entry = repository.entry_at(policy_sha, POLICY_PATH)
     if entry is None:
         return None

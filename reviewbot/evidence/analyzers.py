@@ -14,7 +14,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
@@ -27,10 +27,12 @@ from reviewbot.evidence.ruff import scan_ruff
 from reviewbot.evidence.secrets import scan_secrets
 from reviewbot.evidence.sources import AnalyzerCall, Completed, Report, Source, parse_source
 from reviewbot.evidence.zizmor import scan_zizmor
+from reviewbot.settings import ANALYZERS
 
-DEFAULT_ANALYZERS = ("ruff", "zizmor", "hadolint", "detect-secrets")
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
+GROUP_BYTES = 16 * 1024 * 1024
+"""Head text that is held at once, unless one file is larger; in memory it takes four to six times as much."""
 WORKERS = 2
 
 
@@ -53,7 +55,7 @@ def run_analyzers(
     changes: ChangeSet,
     read_blob: Callable[[Sha], bytes],
     *,
-    names: Collection[str] = DEFAULT_ANALYZERS,
+    names: Collection[str] = ANALYZERS,
     excluded: Collection[str] = (),
     seconds: float = 120,
     program_folders: Sequence[Path] | None = None,
@@ -64,15 +66,31 @@ def run_analyzers(
     ``seconds`` bounds the whole run. ``program_folders`` replaces the folders programs are looked up in.
     Raises UsageError for an analyzer that does not exist, and whatever ``read_blob`` raises.
     """
-    unknown = sorted(set(names) - set(DEFAULT_ANALYZERS))
+    unknown = sorted(set(names) - set(ANALYZERS))
     if unknown:
         raise UsageError(
-            f"There is no analyzer named {unknown[0]!r}.", help=f"Choose from {', '.join(DEFAULT_ANALYZERS)}."
+            f"There is no analyzer named {unknown[0]!r}.", help=f"Choose from {', '.join(ANALYZERS)}."
         )
-    sources = _read_sources(changes, read_blob, frozenset(excluded))
+    deadline = time.monotonic() + seconds
+
+    def run(sources: Sequence[Source]) -> AnalyzerRun:
+        return _run_group(sources, read_blob, names, (seconds, deadline), program_folders)
+
+    # map, unlike a loop, lets go of one group before it asks for the next
+    return _join(list(map(run, _read_groups(changes, read_blob, frozenset(excluded)))))
+
+
+def _run_group(
+    sources: Sequence[Source],
+    read_blob: Callable[[Sha], bytes],
+    names: Collection[str],
+    limit: tuple[float, float],
+    program_folders: Sequence[Path] | None,
+) -> AnalyzerRun:
+    seconds, deadline = limit
     with tempfile.TemporaryDirectory(prefix="reviewbot-", ignore_cleanup_errors=True) as folder:
         folders = _trusted_folders() if program_folders is None else tuple(program_folders)
-        bench = _Bench(Path(folder).resolve(), folders, time.monotonic() + seconds, seconds)
+        bench = _Bench(Path(folder).resolve(), folders, deadline, seconds)
         scans: dict[str, Callable[[], Report]] = {
             # the slowest to start goes first
             "detect-secrets": lambda: scan_secrets(sources, bench),
@@ -80,20 +98,46 @@ def run_analyzers(
             "zizmor": lambda: scan_zizmor(sources, bench),
             "hadolint": lambda: scan_hadolint(sources, bench),
         }
-        with ThreadPoolExecutor(WORKERS) as pool:
+        is_large = sum(len(line) for source in sources for line in source.lines) > GROUP_BYTES
+        with ThreadPoolExecutor(1 if is_large else WORKERS) as pool:
             futures = {name: pool.submit(scan) for name, scan in scans.items() if name in names}
-        reports = {name: futures[name].result() for name in DEFAULT_ANALYZERS if name in futures}
+        reports: dict[str, Report] = {name: futures[name].result() for name in ANALYZERS if name in futures}
     return _merge(reports, sources)
 
 
-def _read_sources(
-    changes: ChangeSet, read_blob: Callable[[Sha], bytes], excluded: frozenset[str]
-) -> tuple[Source, ...]:
-    return tuple(
-        parse_source(change, read_blob(change.head_blob), excluded=change.path in excluded)
-        for change in changes.files
-        if change.head_blob is not None and _has_text_to_scan(change)
+def _join(runs: Sequence[AnalyzerRun]) -> AnalyzerRun:
+    """The runs of all groups as one, each analyzer's evidence together and numbered from 1."""
+    every = sorted(
+        (item for run in runs for item in run.evidence), key=lambda item: ANALYZERS.index(item.tool)
     )
+    numbers: dict[str, count[int]] = {name: count(1) for name in ANALYZERS}
+    return AnalyzerRun(
+        tuple(replace(item, id=f"{item.tool}-{next(numbers[item.tool])}") for item in every),
+        {path: by for run in runs for path, by in run.scanned.items()},
+        {path: why for run in runs for path, why in run.failed.items()},
+        tuple(item for run in runs for item in run.rejected),
+        tuple(call for run in runs for call in run.runs),
+    )
+
+
+def _read_groups(
+    changes: ChangeSet, read_blob: Callable[[Sha], bytes], excluded: frozenset[str]
+) -> Iterator[tuple[Source, ...]]:
+    """Head files in the order of the change, so many at a time as fit into GROUP_BYTES; one at least."""
+    group: list[Source] = []
+    held = 0
+    for change in changes.files:
+        if change.head_blob is None or not _has_text_to_scan(change):
+            continue
+        blob = read_blob(change.head_blob)
+        if group and held + len(blob) > GROUP_BYTES:
+            yield tuple(group)
+            group, held = [], 0
+        group.append(parse_source(change, blob, excluded=change.path in excluded))
+        held += len(blob)
+        del blob
+    if group:
+        yield tuple(group)
 
 
 def _has_text_to_scan(change: FileChange) -> bool:
@@ -113,9 +157,9 @@ def _merge(reports: Mapping[str, Report], sources: Sequence[Source]) -> Analyzer
         if why:
             failed[source.path] = "; ".join(why)
     evidence: list[Evidence] = []
-    for name, report in reports.items():
+    for report in reports.values():
         ordered = sorted(report.evidence, key=_place_in_change({s.path: n for n, s in enumerate(sources)}))
-        evidence += (replace(item, id=f"{name}-{number}") for number, item in enumerate(ordered, 1))
+        evidence += ordered
     return AnalyzerRun(
         tuple(evidence),
         scanned,

@@ -90,6 +90,7 @@ def read_handed_in(
         report = parse_junit(data, name, tree, start=len(evidence) + 1)
         evidence += report.evidence
         rejected += report.rejected
+        gaps += (Reason("unfinished_evidence", sentence) for sentence in report.unfinished)
         tests += report.tests
         failed += report.failures + report.errors
     if junit:

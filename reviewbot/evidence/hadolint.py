@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,8 +18,8 @@ from reviewbot.evidence.sources import (
     clean,
     in_batches,
     is_trial,
-    level_of,
     lower,
+    make_evidence,
     parse_json,
 )
 
@@ -149,18 +150,6 @@ def _evidence(placed: Placed, row: Mapping[str, Any]) -> Evidence:
     if location is None:
         raise ValueError("no line of the file")
     rule = RULES.get(code) or BY_LEVEL[row["level"]]
-    severity = lower(rule.severity) if is_trial(placed.source.path) else rule.severity
-    return Evidence(
-        id="",
-        source="analyzer",
-        tool="hadolint",
-        rule=code,
-        severity=severity,
-        title=clean(row["message"]),
-        message=f"Why {severity}: {rule.reason}.",
-        location=location,
-        level=level_of(severity),
-        confidence=rule.confidence,
-        cwe=(rule.cwe,) if rule.cwe else (),
-        advisory=severity is INFO,
-    )
+    if is_trial(placed.source.path):
+        rule = replace(rule, severity=lower(rule.severity))
+    return make_evidence("hadolint", code, rule, clean(row["message"]), location)

@@ -1,5 +1,7 @@
 """JUnit XML from any test runner -> ``Evidence``. Counts come from elements, never from attributes.
 
+Counters in attributes only serve to notice that elements are missing.
+
 There is no standard; the dialects read here are those of pytest, Surefire, Gradle, Jest, Vitest,
 gotestsum, nextest, PHPUnit, RSpec and their like. Built for hostile files: no DTD, no entities, caps.
 """
@@ -14,8 +16,8 @@ from reviewbot.errors import EvidenceError
 from reviewbot.evidence.files import FILE_CAP
 from reviewbot.evidence.junit_places import FailedCase, find_place, list_written
 from reviewbot.evidence.paths import TreePaths
-from reviewbot.evidence.text import cut_middle, one_line
 from reviewbot.evidence.traces import parse_frames
+from reviewbot.text import cut_middle, one_line
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 DEPTH_CAP = 64
 ELEMENT_CAP = 1_000_000
 PROBLEM_CAP = 25_000
+UNFINISHED_CAP = 10
 MESSAGE_CAP = 8_000
 _TRACE_CAP = 64_000
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -35,11 +38,20 @@ _SUITES = ("testsuites", "testsuite")
 _PROBLEMS = ("failure", "error")
 _RERUN = ("rerunFailure", "rerunError")
 _FLAKY = ("flakyFailure", "flakyError")
+_SAID = (*_PROBLEMS, *_RERUN, *_FLAKY)
+_FAILED_WORDS = {
+    **dict.fromkeys(("fail", "failed", "failure"), "failure"),
+    **dict.fromkeys(("error", "errored"), "error"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class JunitReport:
-    """What one JUnit file says. ``tests`` counts cases, the other numbers count elements."""
+    """What one JUnit file says. ``tests`` counts cases, the other numbers count elements.
+
+    ``unfinished`` are sentences about the suites whose own counters name more than stands in them: the
+    file was cut or filtered, so its silence means nothing.
+    """
 
     evidence: tuple[Evidence, ...]
     rejected: tuple[Rejected, ...]
@@ -47,15 +59,32 @@ class JunitReport:
     failures: int
     errors: int
     skipped: int
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Element:
-    """An open element: its attributes, and the commit that a property in it names."""
+    """An open element: its attributes, the commit that a property in it names, what stands in it.
+
+    ``problems`` counts failures, errors, reruns and flakes. ``is_cut``: a suite in it misses elements.
+    """
 
     tag: str
     attributes: dict[str, str]
     revision: Sha | None = None
+    tests: int = 0
+    problems: int = 0
+    skipped: int = 0
+    counts_otherwise: bool = False
+    is_cut: bool = False
+
+    def count(self, child: "_Element") -> None:
+        """Add a closed child and what stood in it."""
+        self.tests += child.tests + (child.tag == "testcase")
+        self.problems += child.problems + (child.tag in _SAID)
+        self.skipped += child.skipped + (child.tag == "skipped")
+        self.counts_otherwise |= child.counts_otherwise
+        self.is_cut |= child.is_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +106,7 @@ class _Tally:
     skipped: int = 0
     problems: list[_Problem] = field(default_factory=list)
     flaky: list[_Problem] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
 
 
 def parse_junit(data: bytes, name: str, tree: TreePaths, start: int = 1) -> JunitReport:
@@ -102,7 +132,14 @@ def parse_junit(data: bytes, name: str, tree: TreePaths, start: int = 1) -> Juni
         failures=sum(problem.tag == "failure" for problem in tally.problems),
         errors=sum(problem.tag == "error" for problem in tally.problems),
         skipped=tally.skipped,
+        unfinished=_cap_unfinished(tally.unfinished, name),
     )
+
+
+def _cap_unfinished(sentences: list[str], name: str) -> tuple[str, ...]:
+    more = len(sentences) - UNFINISHED_CAP
+    rest = [f"{more:,} more suites miss elements, too ({name})."] if more > 0 else []
+    return (*sentences[:UNFINISHED_CAP], *rest)
 
 
 def _read_tally(data: bytes, name: str) -> _Tally:
@@ -171,7 +208,14 @@ class _Reader:
             _note_revision(element.attributes, scopes[0])
         if element.tag == "testcase":
             self.tally.tests += 1
+            self._take_status(element, scopes)
             self._settle_case()
+        if element.tag in _SUITES and not element.is_cut and (what := _find_missing(element)):
+            element.is_cut = True
+            suite = one_line(element.attributes.get("name", ""), 100) or "without a name"
+            self.tally.unfinished.append(f"The test suite {suite} {what} ({self._name}).")
+        if self._open:
+            self._open[-1].count(element)
         if parent not in _PROBLEMS and self._nodes:
             self._nodes[-1].remove(node)  # a million passed tests must not fill the memory
 
@@ -179,7 +223,7 @@ class _Reader:
         """A problem of the open case, or of the suite itself (a suite that could not start)."""
         if element.tag == "skipped":
             self.tally.skipped += 1
-        if element.tag not in (*_PROBLEMS, *_RERUN, *_FLAKY):
+        if element.tag not in _SAID:
             return
         trace = cut_middle("".join(node.itertext()), _TRACE_CAP)
         frames = tuple(parse_frames(trace if trace.strip() else element.attributes.get("message", "")))
@@ -191,6 +235,21 @@ class _Reader:
         if scopes[0].tag != "testcase":
             self._settle_case()
 
+    def _take_status(self, case: _Element, scopes: tuple[_Element, ...]) -> None:
+        """A case that only its ``status`` or ``result`` calls failed, without an element that says so."""
+        words = [case.attributes.get(key, "") for key in ("status", "result")]
+        case.counts_otherwise = words == ["run", ""] or any(
+            scope.attributes.get("name") in ("pytest", "pytest tests") for scope in scopes
+        )
+        tag = next((_FAILED_WORDS[word.lower()] for word in words if word.lower() in _FAILED_WORDS), None)
+        if tag is None or case.problems or case.skipped:
+            return
+        case.problems = 1
+        every = (case, *scopes)
+        failed = FailedCase(tuple(scope.attributes for scope in every), ())
+        message = {"message": "The report marks it as failed and says no more."}
+        self._in_case.append(_Problem(tag, message, "", every, failed))
+
     def _settle_case(self) -> None:
         """Failed, or passed on a retry: flaky elements alone mean that the last try passed."""
         failed = [problem for problem in self._in_case if problem.tag in _PROBLEMS]
@@ -199,6 +258,23 @@ class _Reader:
         self._in_case = []
         if len(self.tally.problems) > PROBLEM_CAP:
             raise EvidenceError(f"{self._name} holds more than {PROBLEM_CAP:,} failures")
+
+
+def _find_missing(suite: _Element) -> str:
+    """What a suite's counters name beyond its elements, nested suites included; empty if nothing.
+
+    Generous, as counters differ: Surefire may count reruns, pytest a case and its teardown, ESLint its
+    failures as errors.
+    """
+    found = {"failures": suite.problems, "errors": suite.problems}
+    if not suite.counts_otherwise:  # Catch2 and doctest count assertions as tests, pytest passed subtests
+        found["tests"] = suite.tests + suite.problems + suite.skipped
+    for name, most in found.items():
+        written = suite.attributes.get(name, "").strip()
+        if re.fullmatch(r"[0-9]{1,18}", written) and int(written) > most:
+            held = suite.tests if name == "tests" else suite.problems
+            return f"counts {int(written):,} {name} but holds {held:,}, so the report was cut or filtered"
+    return ""
 
 
 def _note_revision(attributes: dict[str, str], scope: _Element) -> None:
@@ -219,6 +295,7 @@ def _to_evidence(problem: _Problem, id: str, tree: TreePaths) -> Evidence:
         severity=Severity.HIGH,
         title=f"{_test_id(problem)} failed",
         message=_message(problem),
+        trace=_trace(problem),
         location=place.location,
         related=place.related,
         level="error",
@@ -242,7 +319,14 @@ def _test_id(problem: _Problem) -> str:
 
 
 def _message(problem: _Problem) -> str:
-    """The message attribute, then the trace unless it says the same."""
-    message, trace = problem.attributes.get("message", ""), problem.trace.strip()
-    parts = [message] if message.strip() and message.strip() not in trace else []
-    return cut_middle("\n".join([*parts, trace]).strip() or problem.attributes.get("type", ""), MESSAGE_CAP)
+    """One line: of the message, else the last one of the trace, else the kind of error."""
+    message, trace = problem.attributes.get("message", "").strip(), problem.trace.strip()
+    lines = message.splitlines()[:1] or trace.splitlines()[-1:] or [problem.attributes.get("type", "")]
+    return one_line(lines[0], 500)
+
+
+def _trace(problem: _Problem) -> str:
+    """The trace, after the message where that says more."""
+    message, trace = problem.attributes.get("message", "").strip(), problem.trace.strip()
+    parts = [message] if message and message not in trace else []
+    return cut_middle("\n".join([*parts, trace]).strip(), MESSAGE_CAP)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reviewbot.core import Conclusion, CoverageStatus, Finding, Review, Side
-from reviewbot.evidence.text import cut, one_line
+from reviewbot.text import cut, one_line, visible, visible_line, without_runner_commands
 
 _TEXT_CAP = 8_000
-# XML 1.0 section 2.2 allows no other control character; the C1 range it only discourages
-_UNSAFE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = re.compile("[\ufffe\uffff]")  # section 2.2 of XML 1.0; what else it refuses is hidden text
+
+
+_Outcome = Literal["passed", "failure", "error", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class _Case:
     """One testcase: how it ended and what it prints."""
 
     name: str
-    outcome: Literal["passed", "failure", "error"]
+    outcome: _Outcome
     headline: str = ""
     text: str = ""
     kind: str = ""
@@ -30,7 +32,8 @@ def render_junit(review: Review) -> str:
     """Three suites: the verdict, the findings, the files that nobody read.
 
     A blocking finding is a failure, any other a passed case that prints itself, an unreviewed file an
-    error. The case ``verdict`` passes only if the review passed, so the whole file is green only then.
+    error. The case ``verdict`` passes only if the review passed; an incomplete review that policy lets
+    be neutral is a skipped case, as it lets merge.
     """
     blocking = frozenset(review.verdict.blocking)
     findings = sorted(review.findings, key=lambda one: _order(one, blocking))
@@ -39,7 +42,14 @@ def render_junit(review: Review) -> str:
         "reviewbot.verdict": [_verdict_case(review)],
         "reviewbot.findings": [_finding_case(one, one.fingerprint in blocking) for one in findings],
         "reviewbot.coverage": [
-            _Case(f"{row.path} is reviewed", "error", row.reason, row.reason, "unreviewed", row.path)
+            _Case(
+                f"{visible_line(row.path)} is reviewed",
+                "error",
+                row.reason,
+                row.reason,
+                "unreviewed",
+                row.path,
+            )
             for row in unread
         ],
     }
@@ -63,7 +73,9 @@ def _verdict_case(review: Review) -> _Case:
         return _Case("verdict", "passed", text=text)
     blocking = len(verdict.blocking)
     headline = f"{blocking} finding{'s block' if blocking > 1 else ' blocks'}" if blocking else text
-    outcome: Literal["failure", "error"] = "failure" if verdict.conclusion is Conclusion.FAIL else "error"
+    outcome: _Outcome = "failure" if verdict.conclusion is Conclusion.FAIL else "error"
+    if verdict.exit_code == 0:
+        outcome = "skipped"  # incomplete and neutral: it lets merge, so no viewer may turn red
     return _Case("verdict", outcome, headline or verdict.conclusion.value, text, verdict.conclusion.value)
 
 
@@ -71,10 +83,16 @@ def _finding_case(finding: Finding, blocks: bool) -> _Case:
     """The name holds rule and place; the words of the tool are the text."""
     place = finding.location
     side = " in the base version" if place and place.side is Side.LEFT else ""
-    where = f"{place.path}:{place.start_line}{side}" if place else "no line of the change"
+    where = f"{visible_line(place.path)}:{place.start_line}{side}" if place else "no line of the change"
     evidence = finding.evidence
     title = one_line(evidence.title, 300)
-    parts = (f"{finding.severity.value}: {title}", where, evidence.message.strip(), finding.note)
+    parts = (
+        f"{finding.severity.value}: {title}",
+        where,
+        evidence.message.strip(),
+        evidence.trace,
+        finding.note,
+    )
     return _Case(
         name=f"{finding.rule} at {where}",
         outcome="failure" if blocks else "passed",
@@ -91,40 +109,43 @@ def _render_suite(name: str, cases: list[_Case]) -> str:
     seen: dict[str, int] = {}
     lines = [f"  <testsuite{_attribute('name', name)}{_render_counts(cases)}>\n"]
     for case in cases:
-        seen[case.name] = seen.get(case.name, 0) + 1
-        number = f" #{seen[case.name]}" if seen[case.name] > 1 else ""
-        lines.append(_render_case(name, case, f"{case.name}{number}"))
+        shown = one_line(case.name, 500)
+        seen[shown] = seen.get(shown, 0) + 1
+        number = f" #{seen[shown]}" if seen[shown] > 1 else ""
+        lines.append(_render_case(name, case, f"{shown}{number}"))
     return "".join([*lines, "  </testsuite>\n"])
 
 
 def _render_case(suite: str, case: _Case, name: str) -> str:
-    attributes = [("classname", suite), ("name", one_line(name, 500)), ("file", case.path)]
+    attributes = [("classname", suite), ("name", name), ("file", case.path)]
     attributes.append(("line", str(case.line) if case.line else ""))
     start = "".join(_attribute(key, value) for key, value in attributes if value)
     if case.outcome == "passed":
         inside = f"<system-out>{_escape(case.text)}</system-out>" if case.text else ""
     else:
-        told = _attribute("message", one_line(case.headline, 500)) + _attribute(
-            "type", one_line(case.kind, 200)
-        )
+        told = _attribute("message", one_line(case.headline, 500))
+        told += _attribute("type", one_line(case.kind, 200)) if case.outcome != "skipped" else ""
         inside = f"<{case.outcome}{told}>{_escape(case.text)}</{case.outcome}>"
     return f'    <testcase{start} time="0">{inside}</testcase>\n'
 
 
 def _render_counts(cases: Iterable[_Case]) -> str:
     outcomes = [case.outcome for case in cases]
-    numbers = (len(outcomes), outcomes.count("failure"), outcomes.count("error"), 0)
+    numbers = (len(outcomes), outcomes.count("failure"), outcomes.count("error"), outcomes.count("skipped"))
     names = ("tests", "failures", "errors", "skipped")
     return "".join(_attribute(name, str(number)) for name, number in zip(names, numbers, strict=True))
 
 
 def _attribute(name: str, value: str) -> str:
-    return f' {name}="{_escape(value)}"'
+    return f' {name}="{_escape(visible_line(value))}"'
 
 
 def _escape(text: str) -> str:
-    """Text for content or attribute; characters that XML cannot hold are shown as ``<U+XXXX>``."""
-    text = _UNSAFE.sub(lambda match: f"<U+{ord(match.group()):04X}>", text)
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\r", "&#13;")):
+    """Text for content or attribute: nothing hidden, nothing that XML cannot hold, no runner command.
+
+    CI jobs print this file and the texts in it; a workflow runner obeys what looks like a command.
+    """
+    text = _NO_XML.sub(lambda match: f"<U+{ord(match.group()):04X}>", without_runner_commands(visible(text)))
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(char, entity)
     return text

@@ -21,9 +21,9 @@ from reviewbot.evidence.sources import (
     clean,
     in_batches,
     is_trial,
-    level_of,
     line_numbers,
     lower,
+    make_evidence,
     parse_json,
     parse_source,
     unfold,
@@ -113,7 +113,8 @@ _OPTIONS = (
     "--target-version py315 --line-length 160 --config lint.mccabe.max-complexity=15"
 ).split()
 _LITERALS = {"S105", "S106", "S107"}
-_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
+# a string that its line does not close runs to the end of it, which also keeps the search linear
+_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*+(?:\1|\\?$)""")
 
 
 def scan_ruff(sources: Sequence[Source], bench: Bench, read_blob: Callable[[Sha], bytes]) -> Report:
@@ -188,7 +189,7 @@ def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Comple
 
 def _evidence(source: Source, code: str, message: str, location: Location) -> Evidence | None:
     if code == SYNTAX:
-        return _make(code, Rule(HIGH, 0.9, None, "the file does not run"), message, location)
+        return make_evidence("ruff", code, Rule(HIGH, 0.9, None, "the file does not run"), message, location)
     in_tests = is_trial(source.path)
     if code == "S101" and in_tests:
         return None  # asserts are what tests are made of
@@ -199,29 +200,12 @@ def _evidence(source: Source, code: str, message: str, location: Location) -> Ev
         rule = Rule(MEDIUM, 0.5, rule.cwe, "the full loader had escapes before PyYAML 5.4")
     if in_tests:
         rule = replace(rule, severity=lower(rule.severity), reason=f"{rule.reason}; a step lower in tests")
-    item = _make(code, rule, message, location)
+    item = make_evidence("ruff", code, rule, message, location)
     if code in _LITERALS:
         numbers = range(location.start_line, location.end_line + 1)
         masks = tuple((number, _QUOTED.sub("\\1********\\1", source.lines[number - 1])) for number in numbers)
         return replace(item, masks=masks)
     return item
-
-
-def _make(code: str, rule: Rule, message: str, location: Location) -> Evidence:
-    return Evidence(
-        id="",
-        source="analyzer",
-        tool="ruff",
-        rule=code,
-        severity=rule.severity,
-        title=message,
-        message=f"Why {rule.severity}: {rule.reason}.",
-        location=location,
-        level=level_of(rule.severity),
-        confidence=rule.confidence,
-        cwe=(rule.cwe,) if rule.cwe else (),
-        advisory=rule is _COMPLEX or (rule.severity is INFO),
-    )
 
 
 def _unparsable_bases(
@@ -242,16 +226,16 @@ def _syntax_error(source: Source, item: Evidence, base_was_broken: bool) -> Evid
     assert item.location is not None
     if base_was_broken:
         rule = Rule(LOW, 0.9, None, "the file did not parse before the change either")
-        return replace(_make(SYNTAX, rule, item.title, item.location), advisory=True)
+        return replace(make_evidence("ruff", SYNTAX, rule, item.title, item.location), advisory=True)
     if "{{" in source.path or "templates" in source.path.split("/")[:-1]:
         rule = Rule(LOW, 0.5, None, "the path says that this is a template for Python, not Python")
-        return _make(SYNTAX, rule, item.title, item.location)
+        return make_evidence("ruff", SYNTAX, rule, item.title, item.location)
     in_tests = is_trial(source.path)
     rule = Rule(MEDIUM if in_tests else HIGH, 0.9, None, "the file does not run, and no other rule read it")
     seen = item.location.start_line
     touched = sorted({*line_numbers(source.change.added), *(max(1, gap) for gap in source.change.gaps)})
     if not touched or seen in touched:
-        return _make(SYNTAX, rule, item.title, item.location)
+        return make_evidence("ruff", SYNTAX, rule, item.title, item.location)
     line = max((number for number in touched if number < seen), default=touched[0])
     cause = Location(source.path, min(line, source.last_line), min(line, source.last_line))
-    return replace(_make(SYNTAX, rule, item.title, cause), related=(item.location,))
+    return replace(make_evidence("ruff", SYNTAX, rule, item.title, cause), related=(item.location,))

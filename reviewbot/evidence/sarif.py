@@ -6,14 +6,22 @@ Section numbers are those of the OASIS standard. Files that a log refers to are 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reviewbot.core import Evidence, Rejected, Sha, Suppression
 from reviewbot.errors import EvidenceError
 from reviewbot.evidence.files import FILE_CAP
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif_json import Malformed, Node, node_at, nodes_at, parse_json, text_at
-from reviewbot.evidence.sarif_places import Places, list_written, parse_place, parse_places
+from reviewbot.evidence.sarif_places import (
+    Place,
+    Places,
+    describe_others,
+    list_written,
+    parse_place,
+    parse_places,
+    pick_places,
+)
 from reviewbot.evidence.sarif_rules import (
     Level,
     Rules,
@@ -24,11 +32,13 @@ from reviewbot.evidence.sarif_rules import (
     parse_rules,
     parse_severity,
 )
-from reviewbot.evidence.text import one_line
+from reviewbot.text import one_line
 
 RUN_CAP = 20
 RESULT_CAP = 25_000
 """Results of one run; GitHub refuses more, too."""
+PLACE_CAP = 10
+"""Places of one result that become evidence, each its own."""
 _RELATED_CAP = 20
 _NOTE_CAP = 10
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -178,40 +188,51 @@ class _Reader:
 
     def _read_result(self, result: Node, run: _Run) -> None:
         rule_id, rule = find_rule(run.rules, result)
-        place = [parse_place(run.places, node) for node in nodes_at(result, "locations")[:_RELATED_CAP]]
-        first = next((one for one in place if one.location is not None), place[0] if place else None)
+        nodes = nodes_at(result, "locations")
+        places = pick_places([parse_place(run.places, node) for node in nodes[:_RELATED_CAP]])
         short_id = _strip_tool(one_line(rule_id, 200), run.tool)
         why = _why_no_finding(result)
         if why is not None:
-            path = first.location.path if first and first.location else None
+            path = places[0].location.path if places[0].location else None
             self.rejected.append(Rejected(run.tool, short_id, path, why))
             return
-        related = place + [
-            parse_place(run.places, node) for node in nodes_at(result, "relatedLocations")[:_RELATED_CAP]
-        ]
-        level: Level = parse_level(result, rule)
+        level: Level = parse_level(result, rule_id, rule, run.rules)
         message = parse_message(node_at(result, "message"), rule, run.driver)
-        doubt = first.doubt if first else "The report names no file."
-        location = first.location if first else None
-        others = dict.fromkeys(one.location for one in related if one.location not in (None, location))
-        self.evidence.append(
-            Evidence(
-                id=f"sarif:{self.start + len(self.evidence)}",
-                source="sarif",
-                tool=run.tool,
-                rule=short_id,
-                severity=parse_severity(result, rule, level),
-                title=_title(rule, rule_id, message),
-                message=f"{message} ({doubt})".lstrip() if doubt else message,
-                location=location,
-                related=tuple(one for one in others if one is not None)[:_RELATED_CAP],
-                level=level,
-                cwe=parse_cwes(result, rule, run.rules),
-                revision=run.revision,
-                snippet=first.snippet if first else None,
-                suppression=_parse_suppression(result),
-            )
+        whole = Evidence(
+            id="",
+            source="sarif",
+            tool=run.tool,
+            rule=short_id,
+            severity=parse_severity(result, rule, level),
+            title=_title(rule, rule_id, message),
+            message=message,
+            level=level,
+            cwe=parse_cwes(result, rule, run.rules),
+            revision=run.revision,
+            suppression=_parse_suppression(result),
         )
+        related = nodes_at(result, "relatedLocations")[:_RELATED_CAP]
+        cap = PLACE_CAP if len(self.evidence) < RESULT_CAP else 1
+        if len(places) > cap or len(nodes) > _RELATED_CAP:
+            self._add_gap(run.tool, "names more places for one result than are read")
+        self._add_places(whole, places[:cap], [parse_place(run.places, node) for node in related])
+
+    def _add_places(self, whole: Evidence, places: list[Place], related: list[Place]) -> None:
+        """One piece of evidence for each place, so that each of them can lie in the change."""
+        for place in places:
+            remarks = (place.doubt, describe_others(places, place))
+            message = " ".join((whole.message, *(f"({remark})" for remark in remarks if remark)))
+            others = dict.fromkeys(one.location for one in (*places, *related))
+            self.evidence.append(
+                replace(
+                    whole,
+                    id=f"sarif:{self.start + len(self.evidence)}",
+                    message=message if whole.message else message.lstrip(),
+                    location=place.location,
+                    related=tuple(one for one in others if one not in (None, place.location))[:_RELATED_CAP],
+                    snippet=place.snippet,
+                )
+            )
 
 
 def _strip_tool(rule_id: str, tool: str) -> str:

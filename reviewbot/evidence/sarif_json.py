@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from reviewbot.evidence.text import show_surrogates
+from reviewbot.text import show_surrogates
 
 DEPTH_CAP = 100
 """The deepest nesting that is read."""

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from reviewbot.core import Location
 from reviewbot.evidence.paths import TreePaths, decode_uri
 from reviewbot.evidence.sarif_json import Node, integer_at, item_at, node_at, nodes_at, text_at
-from reviewbot.evidence.text import cut, one_line
+from reviewbot.text import cut, one_line, shorten, visible_line
 
 _LINE_CAP = 10_000_000
+LAST_LINE = 2**31 - 1
+"""Stands for the last line of a file whose length nobody knows here; grounding puts in the real one."""
 _BASE_CAP = 10
 _URI_CAP = 4_096
 _SNIPPET_CAP = 1_000
+_OTHERS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ def list_written(places: Places, result: Node) -> Iterator[str]:
 def parse_place(places: Places, location: Node) -> Place:
     """Place one SARIF location (3.28).
 
-    A file without a usable line (none given, 0, or only character or byte offsets) is placed at its
-    line 1, where GitHub shows such results too, and ``doubt`` says so.
+    Without a usable line (none given, 0, or only character or byte offsets) it is the whole file, from
+    line 1 to ``LAST_LINE``, and ``doubt`` says so.
     """
     physical = node_at(location, "physicalLocation")
     candidates = _candidates(places, node_at(physical, "artifactLocation"))
@@ -59,9 +62,32 @@ def parse_place(places: Places, location: Node) -> Place:
     if path is None:
         return Place(None, None, _name_missing(candidates, start))
     if not 1 <= start <= _LINE_CAP:
-        return Place(Location(path, 1, 1), None, "The report names no usable line.")
+        return Place(Location(path, 1, LAST_LINE), None, "The tool named no line, so the whole file counts.")
     snippet = _snippet(region, node_at(physical, "contextRegion"), start)
     return Place(Location(path, start, end if start <= end <= _LINE_CAP else start), snippet, "")
+
+
+def pick_places(places: list[Place]) -> list[Place]:
+    """The places in the tree, each location once; if there is none, one place that says why."""
+    found: dict[Location, Place] = {}
+    for place in places:
+        if place.location is not None:
+            found.setdefault(place.location, place)
+    return list(found.values()) or places[:1] or [Place(None, None, "The report names no file.")]
+
+
+def describe_others(places: list[Place], own: Place) -> str:
+    """A sentence that names the other places of one result; empty if there is none."""
+    others = [place.location for place in places if place is not own and place.location is not None]
+    if not others:
+        return ""
+    shown = [
+        shorten(visible_line(other.path), 200)
+        + ("" if other.end_line == LAST_LINE else f":{other.start_line}")
+        for other in others[:_OTHERS_SHOWN]
+    ]
+    more = len(others) - len(shown)
+    return f"Also at {', '.join(shown)}{f' and {more} more' if more else ''}."
 
 
 def _name_missing(candidates: list[str], line: int) -> str:

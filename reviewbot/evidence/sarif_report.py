@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from reviewbot import __version__
 from reviewbot.core import Conclusion, FileChange, Finding, Location, Review, Severity, Side, Suppression
-from reviewbot.evidence.text import cut, one_line, show_surrogates
+from reviewbot.text import cut, one_line, visible, visible_line, without_runner_commands
 
 RESULT_CAP = 25_000
 NOTIFICATION_CAP = 5_000
@@ -244,9 +244,7 @@ def _deleted(finding: Finding) -> str:
     place = finding.location
     if place is None:
         return ""
-    return (
-        f"This is about line {place.start_line} of {show_surrogates(place.path)}, which head does not have."
-    )
+    return f"This is about line {place.start_line} of {visible_line(place.path)}, which head does not have."
 
 
 def _text(text: str, cap: int) -> str:
@@ -254,5 +252,9 @@ def _text(text: str, cap: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that makes no link: viewers turn ``[words](target)`` in any message into one (3.11.6)."""
-    return show_surrogates(text).replace("](", "] (")
+    """Visible text that makes no link and gives no command.
+
+    Viewers turn ``[words](target)`` in any message into a link (3.11.6); a workflow runner obeys ``##[``
+    anywhere in what a job prints.
+    """
+    return without_runner_commands(visible(text)).replace("](", "] (")

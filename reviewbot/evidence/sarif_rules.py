@@ -4,12 +4,12 @@ Section numbers are those of the OASIS standard SARIF 2.1.0.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from reviewbot.core import Severity
 from reviewbot.evidence.sarif_json import Malformed, Node, integer_at, item_at, node_at, nodes_at, text_at
-from reviewbot.evidence.text import cut
+from reviewbot.text import cut
 
 MESSAGE_CAP = 4_000
 Level = Literal["error", "warning", "note", "none"]
@@ -31,12 +31,16 @@ _PLACEHOLDER = re.compile(r"\{(\d{1,3})\}|\{\{|\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one run: those of the driver first, then those of each extension."""
+    """The rules of one run: those of the driver first, then those of each extension.
+
+    ``overrides`` holds, for each invocation, the levels that it gives to rules by their ids (3.20.5).
+    """
 
     components: tuple[Node, ...]
     listed: tuple[list[Node], ...]
     by_id: tuple[dict[str, Node], ...]
     taxonomies: list[Node]
+    overrides: tuple[dict[str, str], ...] = ()
 
 
 def parse_rules(run: Node) -> Rules:
@@ -47,7 +51,17 @@ def parse_rules(run: Node) -> Rules:
         raise Malformed(f"{len(components) - 1} tool.extensions; at most {_COMPONENT_CAP - 1} are read")
     listed = tuple(nodes_at(component, "rules") for component in components)
     by_id = tuple({text_at(rule, "id") or "": rule for rule in rules} for rules in listed)
-    return Rules(components, listed, by_id, nodes_at(run, "taxonomies")[:_COMPONENT_CAP])
+    rules = Rules(components, listed, by_id, nodes_at(run, "taxonomies")[:_COMPONENT_CAP])
+    return replace(rules, overrides=tuple(_parse_overrides(c, rules) for c in nodes_at(run, "invocations")))
+
+
+def _parse_overrides(invocation: Node, rules: Rules) -> dict[str, str]:
+    levels: dict[str, str] = {}
+    for override in nodes_at(invocation, "ruleConfigurationOverrides"):
+        rule_id, _ = find_rule(rules, {"rule": node_at(override, "descriptor")})
+        if level := text_at(node_at(override, "configuration"), "level"):
+            levels[rule_id] = level
+    return levels
 
 
 def find_rule(rules: Rules, result: Node) -> tuple[str, Node]:
@@ -88,12 +102,22 @@ def _find_component(rules: Rules, reference: Node) -> int:
     return 0
 
 
-def parse_level(result: Node, rule: Node) -> Level:
-    """The level of the result, else the rule's default, else warning (3.27.10)."""
-    level = text_at(result, "level") or text_at(node_at(rule, "defaultConfiguration"), "level") or "warning"
+def parse_level(result: Node, rule_id: str, rule: Node, rules: Rules) -> Level:
+    """The level of the result, else what its invocation or the rule itself sets, else warning (3.27.10)."""
+    default = text_at(node_at(rule, "defaultConfiguration"), "level")
+    level = text_at(result, "level") or _find_override(result, rule_id, rule, rules) or default or "warning"
     if level not in _BY_LEVEL:
         raise Malformed(f"level {cut(level, 40)!r} is none of error, warning, note, none")
     return cast(Level, level)
+
+
+def _find_override(result: Node, rule_id: str, rule: Node, rules: Rules) -> str | None:
+    """The level that the invocation of a result gives its rule. A single invocation needs no index."""
+    index = integer_at(node_at(result, "provenance"), "invocationIndex")
+    if index is None or index < 0:
+        index = 0 if len(rules.overrides) == 1 else -1
+    levels = rules.overrides[index] if 0 <= index < len(rules.overrides) else {}
+    return levels.get(rule_id) or levels.get(text_at(rule, "id") or "")
 
 
 def parse_severity(result: Node, rule: Node, level: Level) -> Severity:

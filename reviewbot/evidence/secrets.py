@@ -7,8 +7,10 @@ where it stands and how the line may be shown instead.
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,7 +25,6 @@ from reviewbot.evidence.sources import (
     in_batches,
     is_trial,
     level_of,
-    line_numbers,
     lower,
     parse_json,
 )
@@ -35,7 +36,10 @@ GUESSES_PER_FILE = 25
 KEY_LINES = 200
 """How many lines below a private key's first one are masked at most, where no END line comes."""
 
-_PROGRAM = Path(__file__).with_name("secret_scan.py")
+VALUES_PER_FILE = LINES_PER_VALUE = 100
+"""How many values are looked for in the whole file, and on how many lines each is masked."""
+
+_PROGRAM = Path(__file__).with_name("secret_program.py")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}")
 
 
@@ -100,7 +104,7 @@ KINDS: Mapping[str, Kind] = {
 }
 UNKNOWN = _loose("unknown-format", "a secret of a format that has no row in our table yet")
 _BODY = re.compile(
-    r"^[\s\"'+#*/>|]*(?:(?=[A-Za-z+/=]*[0-9])[A-Za-z0-9+/=]{8,}|[A-Za-z0-9+/=]{12,})[\s\\nr\"'+,;.]*$"
+    r"^[\s\"'+#*/>|]*+(?:(?=[A-Za-z+/=]*+[0-9])[A-Za-z0-9+/=]{8,}+|[A-Za-z0-9+/=]{12,}+)[\s\\nr\"'+,;.]*+$"
     r"|[A-Za-z0-9+/]{40}"
 )
 """A line of a key below its first one: hardly anything but letters of base64."""
@@ -151,31 +155,60 @@ def scan_secrets(sources: Sequence[Source], bench: Bench) -> Report:
 def _job(source: Source) -> dict[str, Any]:
     name = PurePosixPath(source.path).name.lower()
     suffix = ".env" if name.startswith(".env") else PurePosixPath(name).suffix
-    numbers = [number for number in line_numbers(source.change.added) if number <= len(source.lines)]
     return {
         "suffix": suffix if _SUFFIX.fullmatch(suffix) else "",
         "guess": not (source.excluded or source.change.is_symlink),
-        "lines": [[number, source.lines[number - 1]] for number in numbers],
+        "blocks": [[first, source.lines[first - 1 : last]] for first, last in source.change.added],
     }
 
 
 def parse_answer(answer: Any, sources: Sequence[Source], done: Completed) -> Outcome:
     """The scanner's answer -> one piece of evidence per line, of the worst kind that stands there."""
     found: dict[tuple[int, int], list[Hit]] = {}
+    prose: Counter[str] = Counter()
     try:
         for row in answer["hits"]:
+            if row["prose"]:
+                prose[sources[int(row["file"])].path] += 1
+                continue
             spans = tuple((int(start), int(end)) for start, end in row["spans"])
             hit = Hit(
                 int(row["line"]), str(row["kind"]), spans, bool(row["sample"]), bool(row["placeholder"])
             )
             found.setdefault((int(row["file"]), hit.line), []).append(hit)
         slow = {sources[int(index)].path for index in answer["slow"]}
-        every = [_evidence(sources[index], hits) for (index, _), hits in found.items()]
+        places = _find_elsewhere(sources, found)
+        every = [_evidence(sources[index], hits, places[index]) for (index, _), hits in found.items()]
     except (KeyError, TypeError, ValueError, IndexError):
         return Outcome(done, failure="detect-secrets printed an answer of unknown form")
     unread = dict.fromkeys(slow, f"detect-secrets took longer than {SECONDS_PER_FILE} seconds for this file")
     evidence, rejected = _cap_guesses(every)
-    return Outcome(done, evidence, unread, rejected)
+    return Outcome(done, evidence, unread, (*rejected, *(_told_of(path, n) for path, n in prose.items())))
+
+
+def _told_of(path: str, count: int) -> Rejected:
+    lines = "1 line reads" if count == 1 else f"{count:,} lines read"
+    why = f"{lines} like a sentence about a password or key, not like a setting that holds one"
+    return Rejected("analyzer", "detect-secrets/secret-keyword", path, why)
+
+
+def _find_elsewhere(
+    sources: Sequence[Source], found: Mapping[tuple[int, int], Sequence[Hit]]
+) -> dict[int, dict[str, list[int]]]:
+    """For each file, the lines that hold the values that were found in it.
+
+    Only for the first values of a file and the first lines of a value: the added lines have hits of
+    their own, and a file may hold a hundred thousand tokens.
+    """
+    places: dict[int, dict[str, list[int]]] = {index: {} for index, _ in found}
+    for (index, line), hits in found.items():
+        text = sources[index].lines[line - 1]
+        values = {text[start:end] for hit in hits for start, end in hit.spans if end - start >= 8}
+        for value in values if not any(hit.row.rule == "private-key" for hit in hits) else ():
+            if len(places[index]) < VALUES_PER_FILE and value not in places[index]:
+                holding = (n for n, other in enumerate(sources[index].lines, 1) if value in other)
+                places[index][value] = list(islice(holding, LINES_PER_VALUE))
+    return places
 
 
 def _cap_guesses(every: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Rejected, ...]]:
@@ -200,7 +233,7 @@ def _cap_guesses(every: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple
     return tuple(kept), tuple(rejected)
 
 
-def _evidence(source: Source, hits: Sequence[Hit]) -> Evidence:
+def _evidence(source: Source, hits: Sequence[Hit], places: Mapping[str, Sequence[int]]) -> Evidence:
     rated = [(*_rate(source, hit), hit) for hit in hits]
     severity, reason, hit = max(rated, key=lambda row: (row[0].rank, row[2].row.confidence))
     kind = hit.row
@@ -216,7 +249,7 @@ def _evidence(source: Source, hits: Sequence[Hit]) -> Evidence:
         level=level_of(severity),
         confidence=kind.confidence,
         cwe=("CWE-798",),
-        masks=_masks(source, hit.line, [span for each in hits for span in each.spans], hits),
+        masks=_masks(source, hits, places),
     )
 
 
@@ -250,20 +283,20 @@ def _has_body(source: Source, hit: Hit) -> bool:
 
 
 def _masks(
-    source: Source, line: int, spans: Sequence[tuple[int, int]], hits: Sequence[Hit]
+    source: Source, hits: Sequence[Hit], places: Mapping[str, Sequence[int]]
 ) -> tuple[tuple[int, str], ...]:
     """The line with its secrets covered, a key's body, and other lines that hold the same secrets."""
+    line = hits[0].line
     text = source.lines[line - 1]
+    values = list(dict.fromkeys(text[start:end] for hit in hits for start, end in hit.spans))
     masks: dict[int, str] = {}
     if any(hit.row.rule == "private-key" for hit in hits):
         masks.update(_mask_key(source, line))
     else:
-        values = {text[start:end] for start, end in spans if end - start >= 8}
-        for number, other in enumerate(source.lines, 1):
-            for value in values:
-                if value in other:
-                    masks[number] = mask_values(masks.get(number, other), [value])
-        masks[line] = mask_values(text, [text[start:end] for start, end in spans])
+        for value in values:
+            for number in places.get(value, ()):
+                masks[number] = mask_values(masks.get(number, source.lines[number - 1]), [value])
+        masks[line] = mask_values(text, values)
     return tuple(sorted(masks.items()))
 
 

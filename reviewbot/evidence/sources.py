@@ -76,7 +76,7 @@ class Placed:
 
     source: Source
     file: Path
-    ours: tuple[int, ...]
+    ours: Sequence[int]
 
     def locate(self, first: object, last: object) -> Location | None:
         """Our location of the tool's lines (from 1), or None where they are no lines of the file."""
@@ -165,8 +165,10 @@ def _decode_by_cookie(rows: Sequence[bytes]) -> tuple[str, ...] | None:
         return None
 
 
-def unfold(lines: Sequence[str], breaks: re.Pattern[str]) -> tuple[str, tuple[int, ...]]:
+def unfold(lines: Sequence[str], breaks: re.Pattern[str]) -> tuple[str, Sequence[int]]:
     """Turn every further line break a tool knows into a line feed; also return the map back to our lines."""
+    if not any(map(breaks.search, lines)):
+        return "\n".join(lines), range(1, len(lines) + 1)
     text: list[str] = []
     ours: list[int] = []
     for number, line in enumerate(lines, 1):
@@ -244,6 +246,24 @@ def level_of(severity: Severity) -> Literal["error", "warning", "note"]:
     if severity.rank >= Severity.HIGH.rank:
         return "error"
     return "warning" if severity is Severity.MEDIUM else "note"
+
+
+def make_evidence(tool: str, code: str, rule: Rule, title: str, location: Location) -> Evidence:
+    """One result of an analyzer, rated by its row of the table; the caller gives it an ``id`` later."""
+    return Evidence(
+        id="",
+        source="analyzer",
+        tool=tool,
+        rule=code,
+        severity=rule.severity,
+        title=title,
+        message=f"Why {rule.severity}: {rule.reason}.",
+        location=location,
+        level=level_of(rule.severity),
+        confidence=rule.confidence,
+        cwe=(rule.cwe,) if rule.cwe else (),
+        advisory=rule.severity is Severity.INFO,
+    )
 
 
 def line_numbers(ranges: LineRanges) -> list[int]:

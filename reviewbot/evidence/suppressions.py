@@ -5,10 +5,13 @@ A comment that already stands in the base blob is honoured; one that the change 
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from difflib import SequenceMatcher
+from functools import cache, cached_property, lru_cache
+from itertools import accumulate
+from typing import Literal, NamedTuple
 
 from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Sha, Suppression
 from reviewbot.evidence.sources import line_numbers, parse_source
@@ -26,7 +29,7 @@ class Form:
 
 
 _CODES = r"(?P<rules>[A-Za-z]+[A-Za-z0-9_-]*\d*(?:[,\s]+[A-Z]+\d+)*)"
-_BRACKET = r"\[(?P<rules>[^\]]*)\]"
+_BRACKET = r"\[(?P<rules>[^\[\]]*)\]"
 
 
 def _form(place: Place, pattern: str) -> Form:
@@ -68,6 +71,23 @@ _ANY_IN_FILE = re.compile(
     re.IGNORECASE,
 )
 _NOSEC = re.compile(r"B(\d+)")
+_RANGE_END = re.compile(rf"^\s*#\s*ruff:\s*enable{_BRACKET}", re.IGNORECASE)
+_CALL = re.compile(r"(?<![\w.])([\w.]++)\s*+\(")
+LONGEST_LINE = 2_000
+"""A longer line is generated text: no comment in it silences anything."""
+NEARBY_LINES = 50
+"""A statement or a block of comments is read no further than this for the comment of one result."""
+MOST_COMPARISONS = 500
+"""Of edited lines with their old text, in one file; beyond, a moved comment counts as a new one."""
+SIMILAR = 0.6
+
+
+class _Match(NamedTuple):
+    """One suppression comment: its line, its folded text, the rules it names (None: every rule)."""
+
+    line: int
+    text: str
+    rules: str | None
 
 
 def mark_suppressions(
@@ -76,101 +96,153 @@ def mark_suppressions(
     """Give each result on head its suppression: BASE, CHANGE or what it had.
 
     A SARIF result that claims to be suppressed in source stays CHANGE unless a comment of the base is
-    found for it: a claim alone silences nothing. Raises whatever ``read_blob`` raises.
+    found for it: a claim alone silences nothing. A comment on an edited line counts as old only where it
+    names the rule and the line still calls the same names and is at least 60 % the old text, one new
+    line for each old one. Raises whatever ``read_blob`` raises.
     """
     files = {change.path: change for change in changes.files if change.head_blob is not None}
-    read: dict[str, _Comments] = {}
-
-    def mark(item: Evidence) -> Evidence:
-        place = item.location
-        if place is None or place.path not in files or item.revision not in (None, changes.head_sha):
-            return item
-        claimed = item.suppression is Suppression.CHANGE
-        if item.source == "junit" or not (claimed or item.source == "analyzer"):
-            return item
-        if files[place.path].is_submodule or files[place.path].omitted:
-            return item
-        if place.path not in read:
-            read[place.path] = _Comments.of(files[place.path], read_blob)
-        return replace(item, suppression=read[place.path].judge(item))
-
-    return tuple(mark(item) for item in evidence)
+    marked = list(evidence)
+    by_path: dict[str, list[int]] = {}
+    for index, item in enumerate(marked):
+        if item.location and item.location.path in files and _may_be_silenced(item, changes.head_sha):
+            by_path.setdefault(item.location.path, []).append(index)
+    for path, indexes in by_path.items():  # file by file, so that one file's text is held at a time
+        if files[path].is_submodule or files[path].omitted:
+            continue
+        comments = _Comments.of(files[path], read_blob)
+        for index in indexes:
+            marked[index] = replace(marked[index], suppression=comments.judge(marked[index]))
+    return tuple(marked)
 
 
-@dataclass(frozen=True, slots=True)
+def _may_be_silenced(item: Evidence, head: Sha) -> bool:
+    claimed = item.source == "sarif" and item.suppression is Suppression.CHANGE
+    return item.revision in (None, head) and (claimed or item.source == "analyzer")
+
+
 class _Comments:
-    """The head lines of one file, and those whose text the change brought in."""
+    """The suppression comments of one head file. What holds for the whole file is looked up once."""
 
-    lines: tuple[str, ...]
-    added: frozenset[int]
-    moved: Mapping[int, frozenset[str]]
-    """For an added line, the comments that stood on a deleted line of the same hunk."""
+    def __init__(
+        self, lines: Sequence[str], added: frozenset[int], moved: Mapping[int, frozenset[str]]
+    ) -> None:
+        self._lines, self._added, self._moved = lines, added, moved
+        self._of_line = cache(self._find_of_line)
+        self._of_place = cache(self._find_of_place)
+        self._of_file = cache(self._find_of_file)
+        self._ranges = cache(self._find_ranges)
 
     @classmethod
     def of(cls, change: FileChange, read_blob: Callable[[Sha], bytes]) -> "_Comments":
         assert change.head_blob is not None
         lines = parse_source(change, read_blob(change.head_blob)).lines
-        moved = {number: found for hunk in change.hunks for number, found in _moved(hunk).items()}
-        return cls(lines, frozenset(line_numbers(change.added)), moved)
+        return cls(lines, frozenset(line_numbers(change.added)), _moved(change.hunks))
 
     def judge(self, item: Evidence) -> Suppression:
         """BASE where a comment of the base silences the item, CHANGE where only new ones do."""
         if item.source == "sarif":
             return self._judge_claim(item)
-        found = list(self._find(item))
-        if any(self._stood_in_base(number, text) for number, text in found):
+        assert item.location is not None
+        first, last = item.location.start_line, min(item.location.end_line, len(self._lines))
+        found = [match for match in self._near(item.tool, first, last) if _names(match.rules, item.rule)]
+        olds = {self._stood_in_base(match) for match in found} | self._of_file(item.tool, item.rule)
+        olds |= {old for old in (True, False) if self._ranges(item.tool, item.rule, old).holds(first)}
+        if True in olds:
             return Suppression.BASE
-        return Suppression.CHANGE if found else item.suppression
+        return Suppression.CHANGE if olds else item.suppression
 
     def _judge_claim(self, item: Evidence) -> Suppression:
         """A tool says "in source" but not by what: one new comment that it may mean is enough to doubt."""
         assert item.location is not None
-        first, last = item.location.start_line, min(item.location.end_line, len(self.lines))
-        found = list(self._search(range(max(1, first - 1), last + 1), _ANY))
-        found = found or list(self._search(range(1, len(self.lines) + 1), _ANY_IN_FILE))
-        known = found and all(self._stood_in_base(number, text) for number, text in found)
+        first, last = item.location.start_line, item.location.end_line
+        lines = self._claimable[bisect_left(self._claimable, first - 1) : bisect_right(self._claimable, last)]
+        if lines:
+            known = all(n not in self._added or self._moved_with_name(n, item.rule) for n in lines)
+        else:
+            known = self._file_claims == {True}
         return Suppression.BASE if known else Suppression.CHANGE
 
-    def _stood_in_base(self, number: int, text: str) -> bool:
-        return number not in self.added or text in self.moved.get(number, ())
+    def _moved_with_name(self, number: int, rule: str) -> bool:
+        texts = [_comment(match) for match in _ANY.finditer(self._line(number))]
+        named = re.compile(rf"(?<![\w.-]){re.escape(rule)}(?![\w.-])")
+        return all(text in self._moved.get(number, ()) and named.search(text) for text in texts)
 
-    def _find(self, item: Evidence) -> Iterable[tuple[int, str]]:
-        """(line, text of the comment) of every comment that silences the item."""
-        assert item.location is not None
-        first, last = item.location.start_line, min(item.location.end_line, len(self.lines))
-        for form in FORMS.get(item.tool, ()):
-            for number, text, rules in self._matches(form, first, last):
-                if _names(rules, item.rule):
-                    yield number, text
+    @cached_property
+    def _claimable(self) -> list[int]:
+        """The lines with a word that some tool may take for a silencing comment."""
+        return [number for number in range(1, len(self._lines) + 1) if _ANY.search(self._line(number))]
 
-    def _matches(self, form: Form, first: int, last: int) -> Iterable[tuple[int, str, str | None]]:
-        for number in self._where(form.place, first, last):
-            for match in form.pattern.finditer(self.lines[number - 1]):
-                rules = match.groupdict().get("rules")
-                if form.place == "range" and self._is_closed(number, first, rules):
-                    continue
-                yield number, _comment(match), rules
+    @cached_property
+    def _file_claims(self) -> set[bool]:
+        """Of the lines that may silence a whole file for some tool: whether they are old (True) or new."""
+        numbers = range(1, len(self._lines) + 1)
+        return {number not in self._added for number in numbers if _ANY_IN_FILE.search(self._line(number))}
 
-    def _where(self, place: Place, first: int, last: int) -> Iterable[int]:
-        if place == "line":
-            # a statement over several lines may carry its comment on any of them
-            return range(first, min(last, first + 50) + 1)
-        if place == "before":
-            above = first - 1
-            while above > 1 and self.lines[above - 1].lstrip().startswith("#"):
-                above -= 1
-            return range(max(1, above), first)
-        return range(1, (first if place == "range" else len(self.lines)) + 1)
+    def _stood_in_base(self, match: _Match) -> bool:
+        if match.line not in self._added:
+            return True
+        return match.rules is not None and match.text in self._moved.get(match.line, ())
 
-    def _is_closed(self, opened: int, first: int, rules: str | None) -> bool:
-        ends = re.compile(r"^\s*#\s*ruff:\s*enable\[(?P<rules>[^\]]*)\]", re.IGNORECASE)
-        between = self.lines[opened : first - 1]
-        return any((end := ends.match(line)) and end["rules"] == rules for line in between)
+    def _line(self, number: int) -> str:
+        line = self._lines[number - 1]
+        return line if len(line) <= LONGEST_LINE else ""
 
-    def _search(self, numbers: Iterable[int], pattern: re.Pattern[str]) -> Iterable[tuple[int, str]]:
-        for number in numbers:
-            for match in pattern.finditer(self.lines[number - 1]):
-                yield number, _comment(match)
+    def _near(self, tool: str, first: int, last: int) -> Iterator[_Match]:
+        # a statement over several lines may carry its comment on any of them
+        for number in range(first, min(last, first + NEARBY_LINES) + 1):
+            yield from self._of_line(tool, "line", number)
+        above = first - 1
+        while above > max(1, first - NEARBY_LINES) and self._lines[above - 1].lstrip().startswith("#"):
+            above -= 1
+        for number in range(max(1, above), first):
+            yield from self._of_line(tool, "before", number)
+
+    def _find_of_line(self, tool: str, place: Place, number: int) -> tuple[_Match, ...]:
+        return tuple(
+            _Match(number, _comment(match), match.groupdict().get("rules"))
+            for form in FORMS.get(tool, ())
+            if form.place == place
+            for match in form.pattern.finditer(self._line(number))
+        )
+
+    def _everywhere(self, tool: str, place: Place, rule: str) -> Iterator[_Match]:
+        return (match for match in self._of_place(tool, place) if _names(match.rules, rule))
+
+    def _find_of_place(self, tool: str, place: Place) -> tuple[_Match, ...]:
+        if all(form.place != place for form in FORMS.get(tool, ())):
+            return ()
+        numbers = range(1, len(self._lines) + 1)
+        return tuple(match for number in numbers for match in self._find_of_line(tool, place, number))
+
+    def _find_of_file(self, tool: str, rule: str) -> frozenset[bool]:
+        """Of the comments that silence the rule in the whole file: whether they are old (True) or new."""
+        return frozenset(self._stood_in_base(match) for match in self._everywhere(tool, "file", rule))
+
+    def _find_ranges(self, tool: str, rule: str, old: bool) -> "_Ranges":
+        """The parts of the file in which an old (or new) ``disable`` comment silences the rule."""
+        found = [m for m in self._everywhere(tool, "range", rule) if self._stood_in_base(m) is old]
+        ends: dict[str, list[int]] = {}
+        for number in range(1, len(self._lines) + 1) if found else ():
+            if end := _RANGE_END.match(self._line(number)):
+                ends.setdefault(end["rules"], []).append(number)
+        reach: list[int] = []
+        for match in found:
+            closing = ends.get(match.rules or "", [])
+            index = bisect_right(closing, match.line)
+            reach.append(closing[index] if index < len(closing) else len(self._lines))
+        return _Ranges([match.line for match in found], list(accumulate(reach, max)))
+
+
+class _Ranges(NamedTuple):
+    """Ranges by their first line; ``reach[n]`` is the furthest last line of the first n + 1 of them."""
+
+    starts: list[int]
+    reach: list[int]
+
+    def holds(self, line: int) -> bool:
+        """Whether a range holds the line."""
+        before = bisect_right(self.starts, line)
+        return before > 0 and self.reach[before - 1] >= line
 
 
 def _comment(match: re.Match[str]) -> str:
@@ -178,38 +250,83 @@ def _comment(match: re.Match[str]) -> str:
     return " ".join(match.string[match.start() :].split())
 
 
+@lru_cache(maxsize=4096)
+def _listed(rules: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The names of a comment's list in capitals, and those that are prefixes of codes."""
+    listed = re.split(r"[,\s]+", rules.strip())
+    codes = (_NOSEC.sub(r"S\1", code) for code in listed if re.fullmatch(r"[A-Z]+\d*", code))
+    return frozenset(code.upper() for code in listed), tuple(code for code in codes if code)
+
+
 def _names(rules: str | None, rule: str) -> bool:
     """Whether a comment's list (None: every rule) names the rule; ``S6`` names ``S602``."""
     if rules is None:
         return True
-    listed = re.split(r"[,\s]+", rules.strip())
-    if any(listed_rule.upper() == rule.upper() for listed_rule in listed):
-        return True
-    prefixes = [_NOSEC.sub(r"S\1", code) for code in listed if re.fullmatch(r"[A-Z]+\d*", code)]
-    return bool(re.fullmatch(r"[A-Z]+\d+", rule)) and any(code and rule.startswith(code) for code in prefixes)
+    listed, prefixes = _listed(rules)
+    return rule.upper() in listed or (bool(re.fullmatch(r"[A-Z]+\d+", rule)) and rule.startswith(prefixes))
 
 
-def _moved(hunk: Hunk) -> dict[int, frozenset[str]]:
-    """Comments of added lines that also stood on a deleted line of the hunk, matched one for one."""
-    left: Counter[str] = Counter()
-    added: list[tuple[int, str]] = []
-    number = hunk.head_start
-    for line in hunk.lines:
-        if line.startswith("-"):
-            left.update(_suppressions(line[1:]))
-        elif line.startswith("+"):
-            added += ((number, text) for text in _suppressions(line[1:]))
-        number += line[:1] in ("+", " ")
+class _Carrier(NamedTuple):
+    """A line of a hunk that carries suppression comments, and the code that they are about."""
+
+    number: int
+    texts: tuple[str, ...]
+    code: str
+
+
+def _moved(hunks: Iterable[Hunk]) -> dict[int, frozenset[str]]:
+    """The comments of added lines that also stood on a similar deleted line of the hunk, one for one."""
     moved: dict[int, set[str]] = {}
-    for number, text in added:
-        if left[text] > 0:
-            left[text] -= 1
-            moved.setdefault(number, set()).add(text)
+    comparisons = 0
+    for hunk in hunks:
+        left: dict[str, list[str]] = {}
+        for carrier in _carriers(hunk, "-"):
+            for text in carrier.texts:
+                left.setdefault(text, []).append(carrier.code)
+        for carrier in _carriers(hunk, "+") if left else ():
+            for text in carrier.texts:
+                for index, code in enumerate(left.get(text, ())):
+                    comparisons += 1
+                    if comparisons > MOST_COMPARISONS:
+                        break
+                    if _is_similar(code, carrier.code):
+                        del left[text][index]
+                        moved.setdefault(carrier.number, set()).add(text)
+                        break
     return {number: frozenset(texts) for number, texts in moved.items()}
 
 
-def _suppressions(line: str) -> Sequence[str]:
-    """The text of every suppression comment on a line, each once."""
-    every = [form.pattern for forms in FORMS.values() for form in forms]
-    found = (_comment(match) for pattern in (*every, _ANY, _ANY_IN_FILE) for match in pattern.finditer(line))
-    return tuple(dict.fromkeys(found))
+def _carriers(hunk: Hunk, sign: str) -> Iterator[_Carrier]:
+    """The deleted (``-``) or added (``+``) lines with a comment; one by itself is about the next line."""
+    number = hunk.head_start
+    for index, line in enumerate(hunk.lines):
+        if line.startswith(sign) and len(line) <= LONGEST_LINE and (found := _suppressions(line[1:])):
+            code = line[1 : 1 + min(start for start, _ in found)].rstrip(" \t#/*-")
+            following = hunk.lines[index + 1 : index + 1 + NEARBY_LINES]
+            code = code or next((text[1:] for text in following if _is_code(text, sign)), "")
+            yield _Carrier(number, tuple(dict.fromkeys(text for _, text in found)), code.strip())
+        number += line[:1] in ("+", " ")
+
+
+def _is_code(line: str, sign: str) -> bool:
+    return (
+        line[:1] in (sign, " ") and line[1:].strip() != "" and not line[1:].lstrip().startswith(("#", "//"))
+    )
+
+
+def _is_similar(old: str, new: str) -> bool:
+    """Whether both call the same names in the same order, and at least 60 % of their text is the same."""
+    if not old or max(len(old), len(new)) > 200 or _CALL.findall(old) != _CALL.findall(new):
+        return False
+    return SequenceMatcher(None, old, new, autojunk=False).ratio() >= SIMILAR
+
+
+_EVERY_FORM = (*(form.pattern for forms in FORMS.values() for form in forms), _ANY, _ANY_IN_FILE)
+_MAY_BE_FORM = re.compile(rf"ruff:|flake8:|zizmor:|hadolint|shellcheck|{_ANY.pattern}", re.IGNORECASE)
+
+
+def _suppressions(line: str) -> Sequence[tuple[int, str]]:
+    """(column, text) of every suppression comment on a line."""
+    if not (_MAY_BE_FORM.search(line) or _ANY_IN_FILE.search(line)):
+        return ()
+    return tuple((m.start(), _comment(m)) for pattern in _EVERY_FORM for m in pattern.finditer(line))

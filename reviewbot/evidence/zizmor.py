@@ -17,7 +17,7 @@ from reviewbot.evidence.sources import (
     Source,
     clean,
     in_batches,
-    level_of,
+    make_evidence,
     parse_json,
     unfold,
 )
@@ -76,11 +76,14 @@ _CHECKOUT_RULE = Rule(
     HIGH, 0.9, "CWE-829", "code of the pull request meets the base repository's token, secrets and caches"
 )
 _CHECKOUT_TITLE = "Checks out the pull request's code where the base repository's rights and secrets are"
+_TRIGGER_TITLE = (
+    "This trigger runs with the base repository's rights; line {} checks out the pull request's code"
+)
 _HEAD_OF_PULL = re.compile(
     r"github\s*\.\s*event\s*\.\s*pull_request\s*\.\s*(head\s*\.\s*(sha|ref|repo)|merge_commit_sha)"
     r"|github\s*\.\s*event\s*\.\s*workflow_run\s*\.\s*(head_sha|head_branch|head_commit|head_repository|pull_requests)"
     r"|github\s*\.\s*head_ref"
-    r"|refs/pull/|\bpull/\S*/(head|merge)\b|\bgh\s+pr\s+checkout\b",
+    r"|refs/pull/|\bpull/\S{0,200}?/(head|merge)\b|\bgh\s+pr\s+checkout\b",
     re.IGNORECASE,
 )
 _CHECKS_OUT = re.compile(
@@ -204,7 +207,9 @@ def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed]) -> Evidence:
         rule = replace(rule, severity=MEDIUM, reason=f"{rule.reason}; zizmor is not sure")
     annotation = clean(places[0]["symbolic"]["annotation"])
     title = f"{clean(row['desc'])}: {annotation}"
-    item = _make(ident, replace(rule, confidence=min(rule.confidence, confidence)), title, primary)
+    item = make_evidence(
+        "zizmor", ident, replace(rule, confidence=min(rule.confidence, confidence)), title, primary
+    )
     return replace(item, related=tuple(dict.fromkeys(place for place in found[1:] if place != primary)))
 
 
@@ -224,23 +229,6 @@ def _location(placed: Placed, where: Mapping[str, Any]) -> Location:
     if location is None:
         raise ValueError("no line of the file")
     return location
-
-
-def _make(ident: str, rule: Rule, title: str, location: Location) -> Evidence:
-    return Evidence(
-        id="",
-        source="analyzer",
-        tool="zizmor",
-        rule=ident,
-        severity=rule.severity,
-        title=title,
-        message=f"Why {rule.severity}: {rule.reason}.",
-        location=location,
-        level=level_of(rule.severity),
-        confidence=rule.confidence,
-        cwe=(rule.cwe,) if rule.cwe else (),
-        advisory=rule.severity is INFO,
-    )
 
 
 def _is_workflow(source: Source) -> bool:
@@ -268,6 +256,7 @@ def _checkouts(files: Sequence[Placed], evidence: Sequence[Evidence]) -> list[Ev
         if triggers and fetches:
             for place in (*fetches, *triggers):
                 related = tuple(other for other in (*triggers, *fetches) if other != place)
-                item = _make("dangerous-triggers", _CHECKOUT_RULE, _CHECKOUT_TITLE, place)
+                title = _CHECKOUT_TITLE if place in fetches else _TRIGGER_TITLE.format(fetches[0].start_line)
+                item = make_evidence("zizmor", "dangerous-triggers", _CHECKOUT_RULE, title, place)
                 added.append(replace(item, related=related))
     return added

@@ -38,6 +38,7 @@ _REPORTS: Final[dict[str, Callable[[Review], str]]] = {
     "report.sarif": render_sarif,
     "report.junit.xml": render_junit,
 }
+JOURNAL: Final = "journal.jsonl"
 
 
 def render(review: Review, format: str, *, width: int = 80, color: bool = False) -> str:
@@ -50,6 +51,18 @@ def render(review: Review, format: str, *, width: int = 80, color: bool = False)
     return _RENDERERS[format](review, width, color)
 
 
+def prepare_folder(folder: Path) -> None:
+    """Make the folder and take away an earlier run's reports, which would speak for another change.
+
+    Raises OutputError where the folder cannot be used.
+    """
+    with _opened(folder) as folder_fd:
+        for name in (*_REPORTS, JOURNAL):
+            _refuse_link(folder_fd, name)
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder_fd)
+
+
 def write_reports(review: Review, folder: Path, journal: bytes) -> tuple[Path, ...]:
     """Write every report and ``journal.jsonl`` into ``folder``, which is created where it is missing.
 
@@ -59,7 +72,7 @@ def write_reports(review: Review, folder: Path, journal: bytes) -> tuple[Path, .
     """
     contents: dict[str, Callable[[], bytes]] = {
         **{name: _encoded(renderer, review) for name, renderer in _REPORTS.items()},
-        "journal.jsonl": lambda: journal,
+        JOURNAL: lambda: journal,
     }
     failures: dict[str, Exception] = {}
     with _opened(folder) as folder_fd:

@@ -47,6 +47,7 @@ class FullFinding:
     heading: str
     body: str
     frame: str
+    trace: str
     remarks: tuple[str, ...]
 
 
@@ -92,6 +93,7 @@ def _render(review: Review, caps: Caps) -> str:
         "report.md.j2",
         icon=_ICONS[review.verdict.conclusion],
         conclusion=review.verdict.conclusion.value,
+        verdict=summary.conclusion(review),
         why=markdown_text(summary.headline(review)),
         blocking=_listed(groups.blocking, f"Blocking ({n_blocking})", caps.full, caps.brief),
         collapsed=collapsed,
@@ -113,12 +115,16 @@ def markdown_ledger(review: Review) -> str:
 
 
 def _listed(findings: Sequence[Finding], title: str, full: int, brief: int) -> ListedGroup:
+    framed = [
+        finding for finding in findings[:full] if title.startswith("Blocking") or summary.in_full(finding)
+    ]
+    rest = findings[len(framed) :]
     return ListedGroup(
         size=len(findings),
         title=title,
-        full=tuple(_full(finding) for finding in findings[:full]),
-        brief=tuple(_heading(finding) for finding in findings[full : full + brief]),
-        left_out=max(0, len(findings) - full - brief),
+        full=tuple(_full(finding) for finding in framed),
+        brief=tuple(_heading(finding) for finding in rest[:brief]),
+        left_out=max(0, len(rest) - brief),
     )
 
 
@@ -127,8 +133,15 @@ def _full(finding: Finding) -> FullFinding:
         heading=_heading(finding),
         body=markdown_text(shorten(summary.explanation(finding), 1_000)),
         frame=_frame(finding),
+        trace=markdown_fence(_middle(finding.evidence.trace, 2_000)) if finding.evidence.trace else "",
         remarks=tuple(markdown_text(one_line(remark, 300)) for remark in summary.remarks(finding)),
     )
+
+
+def _middle(text: str, limit: int) -> str:
+    """Head and tail of a long text."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def _heading(finding: Finding) -> str:

@@ -223,7 +223,9 @@ def _finding(finding: Finding, blocking: bool) -> FindingReport:
         "confidence": evidence.confidence,
         "cwe": [visible(cwe) for cwe in evidence.cwe],
         "title": visible(evidence.title),
-        "body": visible("\n\n".join(part for part in (explanation(finding), *remarks(finding)) if part)),
+        "body": visible(
+            "\n\n".join(filter(None, (explanation(finding), finding.evidence.trace, *remarks(finding))))
+        ),
         "path": at.path if at else None,
         "start_line": at.start_line if at else None,
         "end_line": at.end_line if at else None,

@@ -29,6 +29,10 @@ FRAME_COLUMNS = 200
 """At most so many characters of one line of code are shown."""
 
 
+HEADLINE = 200
+"""Characters of a reason that stand in the headline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Every finding of a review, once, by how much attention it asks for; worst first in each group.
@@ -58,6 +62,8 @@ def _group(finding: Finding, blocking: frozenset[str]) -> str:
         return "blocking"
     if finding.status == "dismissed" or finding.evidence.suppression is Suppression.BASE:
         return "silenced"
+    if finding.evidence.source == "junit":
+        return "advisory"  # a failed test is worth a line wherever it stands
     if not finding.in_diff:
         return "elsewhere"
     return "hints" if finding.severity is Severity.INFO else "advisory"
@@ -68,6 +74,14 @@ def _attention(finding: Finding) -> tuple[int, str, int, str]:
     return (-finding.severity.rank, at.path if at else "", at.start_line if at else 0, finding.fingerprint)
 
 
+def conclusion(review: Review) -> str:
+    """The conclusion in words; an incomplete review says whether it blocks."""
+    verdict = review.verdict
+    if verdict.conclusion is not Conclusion.INCOMPLETE:
+        return verdict.conclusion.value
+    return "incomplete (blocks)" if verdict.exit_code else "incomplete (neutral)"
+
+
 def headline(review: Review) -> str:
     """Why the verdict is what it is, in one clause."""
     verdict, blocking = review.verdict, len(review.verdict.blocking)
@@ -75,7 +89,7 @@ def headline(review: Review) -> str:
         return f"{count(blocking, 'finding blocks', 'findings block')} this change"
     if verdict.conclusion is Conclusion.PASS:
         return _why_it_passes(review.coverage)
-    details = [one_line(reason.detail, 200).rstrip(".") for reason in verdict.reasons]
+    details = [one_line(reason.detail, HEADLINE).rstrip(".") for reason in verdict.reasons]
     return details[0] + _more(len(details) - 1, "reason") if details else "no reason was given"
 
 
@@ -198,36 +212,39 @@ def _reasons(rows: Iterable[CoverageRow]) -> str:
 
 
 def _secret_scan_only(coverage: Coverage) -> str:
-    seen = sum(row.added_lines for row in coverage.files if row.by == ("detect-secrets",))
-    if not seen:
+    share = coverage.secret_scan_share
+    if not share:
         return ""
-    if seen == coverage.added_lines:
-        return "all added lines read by the secret scan only"
-    percent = min(99, max(1, round(100 * seen / coverage.added_lines)))
-    return f"{percent}% of added lines read by the secret scan only"
+    if share == 1:
+        return "the secret scan alone read all added lines"
+    return f"the secret scan alone read {min(99, max(1, round(100 * share)))}% of the added lines"
 
 
 def reasons_beyond_headline(review: Review) -> tuple[str, ...]:
-    """The reasons of the verdict, unless the headline has said the only one already."""
-    reasons = tuple(reason.detail for reason in review.verdict.reasons if reason.code != "blocking_findings")
-    said = review.verdict.conclusion is Conclusion.INCOMPLETE and len(reasons) == 1
-    return () if said else reasons
+    """The reasons of the verdict that neither the headline nor the ledger has said in full."""
+    told = ("blocking_findings", "secret_scan_only")
+    reasons = tuple(reason.detail for reason in review.verdict.reasons if reason.code not in told)
+    alone = review.verdict.conclusion is Conclusion.INCOMPLETE and len(reasons) == 1
+    return () if alone and len(reasons[0]) <= HEADLINE else reasons
 
 
 def not_shown(review: Review, groups: Groups) -> tuple[str, ...]:
     """What was found and is only counted, each as a clause such as ``3 outside the diff``."""
-    tests = sum(finding.evidence.source == "junit" for finding in groups.elsewhere)
-    others = len(groups.elsewhere) - tests
+    others = len(groups.elsewhere)
     dismissed = sum(finding.status == "dismissed" for finding in groups.silenced)
     silenced = len(groups.silenced) - dismissed
     clauses = (
-        tests and f"{count(tests, 'failed test')} outside the diff",
         others and f"{count(others, 'finding')} outside the diff",
         silenced and f"{silenced} silenced by comments that stood there before",
         dismissed and f"{dismissed} dismissed",
         review.rejected and f"{count(len(review.rejected), 'result')} rejected",
     )
     return tuple(clause for clause in clauses if clause)
+
+
+def in_full(finding: Finding) -> bool:
+    """Whether a finding is worth its code frame: what is low and needs no remark is one line."""
+    return finding.severity.rank > Severity.LOW.rank or bool(remarks(finding))
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

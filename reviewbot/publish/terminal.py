@@ -77,12 +77,14 @@ def _section(
         return
     yield _text(f"{title} ({len(findings)})", style)
     yield _text("")
-    for finding in findings[:in_full]:
+    framed = [finding for finding in findings[:in_full] if title == "Blocking" or summary.in_full(finding)]
+    for finding in framed:
         yield from _finding(finding, width)
         yield _text("")
-    for finding in findings[in_full:]:
+    brief = findings[len(framed) :]
+    for finding in brief:
         yield _heading(finding).append("  " + _line(finding.evidence.title, 300))
-    if len(findings) > in_full:
+    if brief:
         yield _text("")
 
 
@@ -139,10 +141,10 @@ def _ledger(review: Review, width: int) -> Iterator["Text"]:
 
 
 def _verdict(review: Review, width: int) -> Iterator["Text"]:
-    conclusion = review.verdict.conclusion
-    yield from _wrapped(
-        f"{conclusion.value.upper()}: {summary.headline(review)}", width, _VERDICTS[conclusion], 0
-    )
+    word, _, rest = summary.conclusion(review).partition(" ")
+    said = f"{word.upper()} {rest}".rstrip()
+    style = _VERDICTS[review.verdict.conclusion]
+    yield from _wrapped(f"{said}: {summary.headline(review)}", width, style, 0)
     for detail in summary.reasons_beyond_headline(review):
         yield from _wrapped(_line(detail, 400), width, "", _INDENT)
 

@@ -46,4 +46,4 @@ def _row(
 
 def has_nothing_to_scan(change: FileChange) -> bool:
     """A deletion, a pure rename, a mode change or an empty file: no line was added."""
-    return change.omitted is None and (change.head_blob is None or change.added_lines == 0)
+    return change.omitted is None and (change.head_blob is None or not change.added)

@@ -14,7 +14,7 @@ from reviewbot.core import (
     Verdict,
 )
 
-UNAVOIDABLE = frozenset({"no_secrets", "no_credentials", "provider_outage"})
+UNAVOIDABLE = frozenset({"no_secrets", "no_credentials", "no_agents", "provider_outage"})
 """Reasons that a run cannot help: policy says whether they let merge (neutral) or not (fail)."""
 
 MISCONFIGURED = frozenset({"bad_arguments", "bad_policy", "bad_evidence", "missing_credentials"})
@@ -116,7 +116,5 @@ def _remarks(coverage: Coverage) -> list[Reason]:
     share = coverage.secret_scan_share
     if share is None or share == 0:
         return []
-    detail = (
-        f"Only the secret scan read {share:.0%} of the added lines; no other analyzer knows their language."
-    )
+    detail = f"The secret scan alone read {share:.0%} of the added lines."
     return [Reason("secret_scan_only", detail)]

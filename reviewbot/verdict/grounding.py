@@ -4,12 +4,13 @@ A producer's line counts only where the file it saw is the file in head. Where i
 text is looked for; what is not there loses its place and can no longer block.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from reviewbot.change.git import TreeEntry
@@ -19,18 +20,23 @@ from reviewbot.core import (
     FileChange,
     Finding,
     Frame,
-    LineRanges,
     Location,
+    Mask,
     Rejected,
     Sha,
     Side,
+    Suppression,
 )
 from reviewbot.errors import RepositoryError
 
 CONTEXT_LINES = 2
 FRAME_LINES = 8
+QUOTE_LINES = 50
 QUOTE_CHARACTERS = 2_000
 LINE_CHARACTERS = 300
+KEPT_CHARACTERS = 4
+LONG_SECRET = 12
+"""Characters from which on the first ones of a secret may be shown, to tell which one it is."""
 
 
 class Objects(Protocol):
@@ -44,10 +50,16 @@ class Objects(Protocol):
 
 
 def ground_evidence(
-    evidence: Sequence[Evidence], changes: ChangeSet, objects: Objects
+    evidence: Sequence[Evidence],
+    changes: ChangeSet,
+    objects: Objects,
+    masks: Mapping[str, Sequence[Mask]] = MappingProxyType({}),
 ) -> tuple[tuple[Finding, ...], tuple[Rejected, ...]]:
-    """A finding for each piece of evidence, worst first, and those that repeat another one."""
-    ground = _Ground(evidence, changes, objects)
+    """A finding for each piece of evidence, worst first, and those that repeat another one.
+
+    ``masks`` are places of secrets by path, beyond those that the evidence names itself.
+    """
+    ground = _Ground(evidence, changes, objects, masks)
     placed = [ground.place(item) for item in evidence]
     kept, rejected = _merge_overlapping(placed)
     counted: Counter[str] = Counter()
@@ -75,18 +87,47 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
+def mask(line: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The line with the union of some spans hidden; of a long one its first characters stay."""
+    shown: list[str] = []
+    at = 0
+    for start, end in _union(spans, len(line)):
+        kept = min(KEPT_CHARACTERS, end - start) if end - start >= LONG_SECRET else 0
+        shown += (line[at : start + kept], "*" * 8)
+        at = end
+    return "".join(shown) + line[at:]
+
+
+def _union(spans: Iterable[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted((start, length if end < 0 else min(end, length)) for start, end in spans):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        elif first < last:
+            joined.append((first, last))
+    return joined
+
+
 class _Ground:
     """The head text of the files that evidence speaks of."""
 
-    def __init__(self, evidence: Iterable[Evidence], changes: ChangeSet, objects: Objects) -> None:
+    def __init__(
+        self,
+        evidence: Iterable[Evidence],
+        changes: ChangeSet,
+        objects: Objects,
+        masks: Mapping[str, Sequence[Mask]],
+    ) -> None:
         self.changes = changes
         self.by_path = {change.path: change for change in changes.files}
         self.objects = objects
         self.lines = lru_cache(maxsize=64)(self._lines)
-        self.masks: dict[tuple[str, int], str] = {}
-        for item in evidence:
-            if item.location:
-                self.masks.update({(item.location.path, line): text for line, text in item.masks})
+        self.index = lru_cache(maxsize=4)(self._index)
+        self.masks: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        named = ((item.location.path, item.masks) for item in evidence if item.location)
+        for path, spans in (*named, *masks.items()):
+            for line, start, end in spans:
+                self.masks.setdefault((path, line), []).append((start, end))
 
     def _lines(self, path: str, commit: Sha) -> tuple[str, ...] | None:
         """The lines of a text file at a commit, or None where there is no such file or commit."""
@@ -122,8 +163,8 @@ class _Ground:
         if item.revision in (None, self.changes.head_sha):
             return self._location_in_head(item, said, head, last)
         seen = self.lines(said.path, item.revision) if item.revision else None
-        if seen == head and said.end_line <= last:
-            return said, ""
+        if seen == head and said.start_line <= last:
+            return replace(said, end_line=min(said.end_line, last)), ""
         text = seen[said.start_line - 1] if seen and said.start_line <= len(seen) else item.snippet
         return self._find_text(item, said, text, head)
 
@@ -141,6 +182,14 @@ class _Ground:
             return found, note
         return replace(said, end_line=min(said.end_line, last)), ""
 
+    def _index(self, path: str) -> dict[str, list[int]]:
+        """The line numbers of each text in head, exact and with white space folded."""
+        found: dict[str, list[int]] = {}
+        for number, line in enumerate(self.lines(path, self.changes.head_sha) or (), 1):
+            for text in {line.rstrip("\r"), fold(line)}:
+                found.setdefault(text, []).append(number)
+        return found
+
     def _find_text(
         self, item: Evidence, said: Location, text: str | None, head: tuple[str, ...]
     ) -> tuple[Location | None, str]:
@@ -148,9 +197,8 @@ class _Ground:
         where = f"{ascii(said.path)[1:-1]}:{said.start_line}"
         if text is None or not text.strip():
             return None, f"Reported for {where} of {origin}; head has another text there."
-        wanted = [number for number, line in enumerate(head, 1) if line.rstrip("\r") == text.rstrip("\r\n")]
-        folded = fold(text)
-        wanted = wanted or [number for number, line in enumerate(head, 1) if fold(line) == folded]
+        index = self.index(said.path)
+        wanted = index.get(text.rstrip("\r\n")) or index.get(fold(text))
         if not wanted:
             return None, f"Reported for {where} of {origin}; the line is not in head."
         change = self.by_path.get(said.path)
@@ -166,6 +214,9 @@ class _Ground:
 
     def _touching(self, item: Evidence, location: Location) -> tuple[Location, bool]:
         """The place that the change touched; an analyzer may name several that belong together."""
+        change = self.by_path.get(location.path)
+        if change and item.location and _is_whole_file(item.location, location):
+            return location, bool(change.added or change.gaps)
         candidates = [location, *(item.related if item.source == "analyzer" else ())]
         for candidate in candidates:
             change = self.by_path.get(candidate.path)
@@ -174,7 +225,7 @@ class _Ground:
         return location, False
 
     def _text(self, path: str, number: int, line: str) -> str:
-        return self.masks.get((path, number), line).rstrip("\r")[:LINE_CHARACTERS]
+        return mask(line, self.masks.get((path, number), ())).rstrip("\r")[:LINE_CHARACTERS]
 
     def _side(self, location: Location) -> tuple[str, ...]:
         if location.side is Side.LEFT:
@@ -184,7 +235,8 @@ class _Ground:
         return self.lines(location.path, self.changes.head_sha) or ()
 
     def _quote(self, location: Location) -> str:
-        lines = self._side(location)[location.start_line - 1 : location.end_line]
+        last = min(location.end_line, location.start_line + QUOTE_LINES - 1)
+        lines = self._side(location)[location.start_line - 1 : last]
         shown = [
             self._text(location.path, number, line) for number, line in enumerate(lines, location.start_line)
         ]
@@ -212,7 +264,12 @@ class _Ground:
         return self._text(location.path, number, lines[number - 1]) if number <= len(lines) else ""
 
 
-def _overlap(ranges: LineRanges, first: int, last: int) -> bool:
+def _is_whole_file(said: Location, found: Location) -> bool:
+    """A tool that names no line is given to us as line 1 to a line past any end."""
+    return said.start_line == 1 and said.end_line > found.end_line
+
+
+def _overlap(ranges: Sequence[tuple[int, int]], first: int, last: int) -> bool:
     at = bisect_left(ranges, first, key=lambda pair: pair[1])
     return at < len(ranges) and ranges[at][0] <= last
 
@@ -233,23 +290,35 @@ def _identity(finding: Finding, ground: _Ground) -> str:
 
 
 def _merge_overlapping(findings: Sequence[Finding]) -> tuple[list[Finding], list[Rejected]]:
-    """One finding where the same rule speaks of the same lines twice (say, our ruff and a SARIF of it)."""
+    """One finding where the same rule speaks of the same lines twice (say, our ruff and a SARIF of it).
+
+    The stronger one stays, so that nothing handed in can push out what would block.
+    """
     kept: list[Finding] = []
     rejected: list[Rejected] = []
-    covered: dict[tuple[str, str, Side], int] = {}
-    for finding in sorted(findings, key=_reading_order):
+    covered: dict[tuple[str, str, Side], list[tuple[int, int]]] = {}
+    for finding in sorted(findings, key=_strength):
         place = finding.location
         if place is None or finding.evidence.source == "junit":
             kept.append(finding)
             continue
-        key = (finding.rule.lower(), place.path, place.side)
-        if place.start_line <= covered.get(key, 0):
+        ranges = covered.setdefault((finding.rule.lower(), place.path, place.side), [])
+        if _overlap(ranges, place.start_line, place.end_line):
             why = f"line {place.start_line} already has a finding of this rule"
             rejected.append(Rejected(finding.evidence.source, finding.rule, place.path, why))
         else:
+            insort(ranges, (place.start_line, place.end_line))
             kept.append(finding)
-        covered[key] = max(place.end_line, covered.get(key, 0))
     return kept, rejected
+
+
+def _strength(finding: Finding) -> tuple[bool, bool, int, float, bool, tuple[str, int, str, str]]:
+    """What would block first, then ours before what was handed in."""
+    evidence = finding.evidence
+    silenced = evidence.advisory or evidence.suppression is Suppression.BASE
+    foreign = evidence.source != "analyzer"
+    order = _reading_order(finding)
+    return (not finding.in_diff, silenced, -evidence.severity.rank, -evidence.confidence, foreign, order)
 
 
 def _reading_order(finding: Finding) -> tuple[str, int, str, str]:

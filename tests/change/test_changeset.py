@@ -96,10 +96,28 @@ def test_attributes_in_head_hide_nothing(sandbox: Sandbox, attribute: str) -> No
 
 def test_source_code_behind_a_nul_byte_is_not_taken_for_a_binary(sandbox: Sandbox) -> None:
     base = sandbox.commit({"a": "x\n"})
-    head = sandbox.commit({"run.sh": b"rm -rf /\n#\0\n", "image.png": b"\x89PNG\0"})
+    head = sandbox.commit(
+        {
+            "run.sh": b"rm -rf /\n#\0\n",
+            "deploy": b"#!/bin/sh\n#\0\nrm -rf /\n",
+            "image.png": bytes(range(256)) * 9,
+        }
+    )
     found = by_path(load(sandbox, base, head))
-    assert found["run.sh"].omitted == "source code that holds a NUL byte"
-    assert found["image.png"].omitted is None
+    assert found["run.sh"].omitted == found["deploy"].omitted == "text that holds NUL bytes"
+    assert (found["image.png"].omitted, found["image.png"].is_binary) == (None, True)
+
+
+def test_text_in_utf_16_is_text_and_all_of_it_is_new(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a": "x\n", "old.ps1": "Write 1\r\n".encode("utf-16")})
+    head = sandbox.commit({"new.txt": "one\ntwo".encode("utf-16"), "old.ps1": "Write 2\r\n".encode("utf-16")})
+    found = by_path(load(sandbox, base, head))
+    assert (found["new.txt"].added, found["new.txt"].is_binary, found["new.txt"].added_lines) == (
+        ((1, 2),),
+        False,
+        0,
+    )
+    assert found["old.ps1"].added == ((1, 1),)
 
 
 def test_a_file_too_large_for_a_diff_says_so(sandbox: Sandbox) -> None:
@@ -151,9 +169,11 @@ def test_a_partial_clone_without_the_objects_says_what_to_run(sandbox: Sandbox, 
     head = sandbox.commit({"a": "2\n"})
     sandbox.git("config", "uploadpack.allowFilter", "true")
     sandbox.git("clone", "-q", "--filter=blob:none", f"file://{sandbox.folder}", str(tmp_path / "partial"))
-    with Repository(tmp_path / "partial") as repository:
-        with pytest.raises(RepositoryError, match="partial clone") as caught:
-            load_change_set(repository, base, head)
+    with (
+        Repository(tmp_path / "partial") as repository,
+        pytest.raises(RepositoryError, match="partial clone") as caught,
+    ):
+        load_change_set(repository, base, head)
     assert f"git diff {base[:12]} {head[:12]}" in caught.value.remedy
 
 
@@ -171,3 +191,35 @@ def test_the_work_tree_is_never_read(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.write(".gitattributes", "* -diff\n")
     [change] = load(sandbox, base, head).files
     assert change.hunks[0].lines == ("-1", "+2")
+
+
+def test_every_line_of_a_copy_is_new_at_its_path_and_the_counts_are_gits(sandbox: Sandbox) -> None:
+    text = "".join(f"line {number}\n" for number in range(30))
+    base = sandbox.commit({"vendor/a.py": text})
+    head = sandbox.commit({"vendor/a.py": text + "more\n", "app/a.py": text})
+    copy = by_path(load(sandbox, base, head))["app/a.py"]
+    assert (copy.status, copy.added_lines, copy.added) == (ChangeStatus.COPIED, 0, ((1, 30),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_new"),
+    [
+        ("docs/a.yml", ".github/workflows/a.yml", True),
+        (".github/workflows/a.yml", ".github/workflows/b.yml", False),
+        ("notes.txt", "a.py", True),
+        ("vendor/a.py", "src/a.py", True),
+        ("src/a.py", "lib/b.py", False),
+        ("x", "Dockerfile", True),
+        ("a/Dockerfile", "b/Dockerfile", False),
+        ("data.yml", "action.yml", True),
+    ],
+)
+def test_a_file_that_moves_to_where_other_rules_hold_is_new(
+    sandbox: Sandbox, old: str, new: str, is_new: bool
+) -> None:
+    base = sandbox.commit({old: "1\n2\n3\n"})
+    (sandbox.folder / new).parent.mkdir(parents=True, exist_ok=True)
+    os.rename(sandbox.folder / old, sandbox.folder / new)
+    [change] = load(sandbox, base, sandbox.commit()).files
+    assert change.status is ChangeStatus.RENAMED
+    assert change.added == (((1, 3),) if is_new else ())

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -209,3 +210,28 @@ def test_any_bytes_parse_or_are_refused(one: bytes, other: bytes) -> None:
             parse(data)
         except (MalformedDiff, CombinedDiff):
             continue
+
+
+def test_a_change_too_large_to_be_held_is_counted_and_says_so() -> None:
+    from reviewbot.change.diff import BYTES_PER_CHANGE
+
+    body = b"+" + b"x" * (BYTES_PER_CHANGE // 4) + b"\n"
+    small = HEADER.replace(b"x", b"y") + b"@@ -0,0 +1 @@\n+y\n"
+    patches = parse(HEADER + b"@@ -0,0 +1,5 @@\n" + body * 5 + small)
+    assert [(patch.added_lines, patch.hunks) for patch in patches] == [(5, ()), (1, ())]
+    assert all("too large" in (patch.omitted or "") for patch in patches)
+
+
+def test_memory_stays_bounded_on_a_hundred_thousand_lines() -> None:
+    import tracemalloc
+
+    def lines() -> Iterator[bytes]:
+        yield from (HEADER + b"@@ -0,0 +1,100000 @@\n").splitlines(keepends=True)
+        yield from (b"+the line with the number %d of a long file\n" % number for number in range(100_000))
+
+    tracemalloc.start()
+    [patch] = list(parse_diff(lines()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert patch.added_lines == 100_000
+    assert peak < 30 * 1024 * 1024

@@ -27,7 +27,10 @@ def test_without_an_upstream_the_first_parent_is_the_base(sandbox: Sandbox) -> N
     first, second = sandbox.commit({"a": "1\n"}), sandbox.commit({"a": "2\n"})
     found, notes = trigger(sandbox.folder)
     assert (found.base_sha, found.policy_sha, found.head_sha) == (first, first, second)
-    assert "Uncommitted changes are not part of a review." in notes
+    assert notes == (
+        f"Reviewed {second[:12]} against {first[:12]}, its first parent only, because no upstream branch is known "
+        "here (name another with --base). Uncommitted changes are not part of it.",
+    )
 
 
 def test_a_root_commit_has_the_empty_tree_as_its_base(sandbox: Sandbox) -> None:
@@ -47,7 +50,7 @@ def test_a_branch_is_compared_with_where_it_left_the_upstream_default_branch(
     copy.git("fetch", "-q")
     found, notes = trigger(copy.folder)
     assert found.base_sha == fork_point
-    assert any("origin" in note for note in notes)
+    assert "where it branched off from origin/main." in notes[0]
 
 
 def test_on_the_upstream_default_branch_itself_the_last_commit_is_reviewed(
@@ -66,7 +69,7 @@ def test_a_named_base_that_moved_on_is_compared_from_the_merge_base(sandbox: San
     sandbox.commit({"c": "1\n"})
     found, notes = trigger(sandbox.folder, "main", "topic")
     assert (found.base_sha, found.head_sha) == (fork_point, head)
-    assert "has moved on" in notes[0]
+    assert notes[0].endswith("where it branched off from 'main'.")
 
 
 def test_the_empty_tree_may_be_named_as_base(sandbox: Sandbox) -> None:
@@ -83,6 +86,8 @@ def test_the_empty_tree_may_be_named_as_base(sandbox: Sandbox) -> None:
         ("HEAD", "main", SameRevisions, "are the same commit"),
         ("HEAD", "HEAD~1", SameRevisions, "is already part of"),
         ("--help", None, UnknownRevision, "names no commit"),
+        ("", None, UnknownRevision, "--base '' names no commit"),
+        (None, "", UnknownRevision, "--head '' names no commit"),
     ],
 )
 def test_revisions_that_make_no_sense_are_one_sentence(
@@ -127,4 +132,29 @@ def test_histories_that_share_nothing_are_compared_directly(sandbox: Sandbox) ->
     sandbox.commit({"a": "2\n"})
     found, notes = trigger(sandbox.folder, "main")
     assert found.base_sha == first
-    assert "share no history" in notes[0]
+    assert "which shares no history with 'HEAD'" in notes[0]
+
+
+def test_a_shallow_clone_that_cannot_know_the_merge_base_is_not_reviewed_by_its_last_commit(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.commit({"a": "1\n"})
+    sandbox.git("checkout", "-q", "-b", "topic")
+    for number in range(4):
+        sandbox.commit({f"b{number}": "1\n"})
+    sandbox.git("checkout", "-q", "main")
+    sandbox.commit({"c": "1\n"})
+    copy = clone(sandbox, tmp_path, "--depth=2", "--no-single-branch", "-b", "topic")
+    with pytest.raises(ShallowRepository, match="no common ancestor of head and origin/main"):
+        trigger(copy.folder)
+
+
+def test_the_default_branch_is_the_one_that_the_remote_names(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.git("checkout", "-q", "-b", "trunk")
+    fork_point = sandbox.commit({"a": "1\n"})
+    copy = clone(sandbox, tmp_path)
+    copy.git("checkout", "-q", "-b", "topic")
+    copy.git("commit", "-q", "--allow-empty", "-m", "c")
+    found, notes = trigger(copy.folder)
+    assert found.base_sha == fork_point
+    assert "origin/trunk" in notes[0]

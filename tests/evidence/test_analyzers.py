@@ -1,6 +1,5 @@
 import os
 import stat
-import sys
 import time
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import pytest
 
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange, Severity
 from reviewbot.errors import UsageError
-from reviewbot.evidence.analyzers import DEFAULT_ANALYZERS, run_analyzers
+from reviewbot.evidence.analyzers import run_analyzers
+from reviewbot.settings import ANALYZERS
 from tests.evidence.whole_files import Blobs, added_file, change_set, modified_file, whole_files
 
 SYSTEM = (Path("/usr/bin"), Path("/bin"))
@@ -228,6 +228,18 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_default_analyzers_are_the_ones_the_package_installs() -> None:
-    assert DEFAULT_ANALYZERS == ("ruff", "zizmor", "hadolint", "detect-secrets")
-    assert Path(sys.executable).is_absolute()
+def test_every_analyzer_of_the_settings_runs_by_default() -> None:
+    changes, read_blob = whole_files(
+        {".github/workflows/a.yml": "x: [\n", "a.py": FAULT, "Dockerfile": "x\n"}
+    )
+    assert {call.name for call in run_analyzers(changes, read_blob).runs} == set(ANALYZERS)
+
+
+def test_large_changes_are_read_in_groups_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reviewbot.evidence.analyzers.GROUP_BYTES", 3 * len(FAULT))
+    changes, read_blob = whole_files({f"a{n}.py": FAULT for n in range(7)})
+    found = run_analyzers(changes, read_blob, names=["ruff", "detect-secrets"])
+    assert set(found.scanned) == {f"a{n}.py" for n in range(7)}
+    assert [item.id for item in found.evidence] == [f"ruff-{n}" for n in range(1, 8)]
+    assert [item.location and item.location.path for item in found.evidence] == [f"a{n}.py" for n in range(7)]
+    assert [call.files for call in found.runs if call.name == "ruff"] == [3, 3, 1]

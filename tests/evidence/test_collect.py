@@ -59,6 +59,11 @@ def test_a_tool_that_did_not_finish_leaves_a_gap(tmp_path: Path) -> None:
     assert "did not finish" in gap.detail
 
 
+def test_a_cut_test_report_leaves_a_gap(tmp_path: Path) -> None:
+    [gap] = read(tmp_path, a_xml='<testsuite tests="9" failures="3"><testcase name="t"/></testsuite>').gaps
+    assert gap.code == "unfinished_evidence"
+
+
 def test_a_pattern_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match=r"\*\.xml"):
         read_handed_in([], [str(tmp_path / "*.xml")], lambda: TREE, [])

@@ -101,12 +101,97 @@ def test_a_flaky_test_is_rejected_and_one_that_fails_its_reruns_is_a_failure() -
     assert parse(case("<rerunFailure/><failure/>")).failures > 0
 
 
-def test_message_and_trace_keep_head_and_tail() -> None:
-    message = failure("first\n" + "x" * 20_000 + "\nlast").message
-    assert message.startswith("no\nfirst") and message.endswith("last")
-    assert "characters cut" in message and len(message) < 8_100
+def test_the_trace_keeps_head_and_tail_and_the_message_is_its_first_line() -> None:
+    evidence = failure("first\n" + "x" * 20_000 + "\nlast")
+    assert evidence.message == "no"
+    assert evidence.trace.startswith("no\nfirst") and evidence.trace.endswith("last")
+    assert "characters cut" in evidence.trace and len(evidence.trace) < 8_100
     (same,) = parse(case("<failure message='boom'>Error: boom\n at x</failure>")).evidence
-    assert same.message == "Error: boom\n at x"
+    assert (same.message, same.trace) == ("boom", "Error: boom\n at x")
+
+
+@pytest.mark.parametrize(
+    ("inside", "what"),
+    [
+        (
+            '<testsuite name="s" tests="3" failures="3"><testcase name="a"/></testsuite>',
+            "3 failures but holds 0",
+        ),
+        ('<testsuite name="s" errors="1"><testcase name="a"/></testsuite>', "1 errors but holds 0"),
+        ('<testsuite name="s" tests="3"><testcase name="a"/></testsuite>', "3 tests but holds 1"),
+        (
+            '<testsuites name="s" failures="2"><testsuite><testcase><failure/></testcase></testsuite></testsuites>',
+            "2 failures but holds 1",
+        ),
+        (
+            '<testsuites><testsuite name="s" tests="5"/><testsuite><testcase/></testsuite></testsuites>',
+            "5 tests but holds 0",
+        ),
+    ],
+)
+def test_counters_larger_than_what_stands_in_a_suite_mean_a_cut_report(inside: str, what: str) -> None:
+    sentence = f"The test suite s counts {what}, so the report was cut or filtered (report.xml)."
+    assert parse(inside).unfinished == (sentence,)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        # nested suites, and counters of the outer one that include them
+        '<testsuites tests="3" failures="1"><testsuite tests="3" failures="1"><testsuite tests="2" failures="1">'
+        "<testcase><failure/></testcase><testcase/></testsuite><testcase/></testsuite></testsuites>",
+        # Surefire, each try counted
+        '<testsuite tests="3" failures="3"><testcase><failure/><rerunFailure/><rerunFailure/></testcase></testsuite>',
+        '<testsuite tests="2" errors="1"><testcase><flakyError/></testcase></testsuite>',
+        # pytest: a test and its teardown; passed subtests
+        '<testsuites><testsuite name="pytest" tests="2" errors="1"><testcase><error/></testcase></testsuite></testsuites>',
+        '<testsuites><testsuite name="pytest" tests="9"><testcase/></testsuite></testsuites>',
+        # Catch2 and doctest count assertions
+        '<testsuite tests="40" failures="0"><testcase status="run"/></testsuite>',
+        # Node.js counts only what stands directly in a suite
+        '<testsuites><testsuite tests="2"><testsuite tests="1"><testcase/></testsuite><testcase/></testsuite></testsuites>',
+        # ESLint and others call failures errors
+        '<testsuite tests="1" errors="1"><testcase><failure/></testcase></testsuite>',
+        # fewer than there are, no number, nonsense
+        '<testsuite tests="0" failures="" errors="-1"><testcase/></testsuite>',
+        f'<testsuite tests="many" failures="{"9" * 5_000}"><testcase/></testsuite>',
+    ],
+)
+def test_counters_of_real_producers_raise_nothing(whole: str) -> None:
+    assert parse(whole).unfinished == ()
+
+
+def test_a_cut_suite_is_named_once_and_not_again_by_those_around_it() -> None:
+    cut = '<testsuite name="a&#10;&#x202e;" failures="1"><testcase/></testsuite>'
+    report = parse(f'<testsuites failures="12">{cut * 12}</testsuites>')
+    assert len(report.unfinished) == 11
+    assert report.unfinished[0].startswith("The test suite a <U+202E> counts 1 failures")
+    assert report.unfinished[-1] == "2 more suites miss elements, too (report.xml)."
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"status": "failed"}, "failure"),
+        ({"status": "FAIL"}, "failure"),
+        ({"result": "failed"}, "failure"),
+        ({"status": "run", "result": "error"}, "error"),
+    ],
+)
+def test_a_case_that_only_its_status_calls_failed_is_a_failure(attributes: dict[str, str], kind: str) -> None:
+    report = parse(case(classname="tests.test_app", suite='failures="1"', **attributes))
+    (evidence,) = report.evidence
+    assert (evidence.rule, evidence.title) == (kind, "tests.test_app::t failed")
+    assert evidence.message == "The report marks it as failed and says no more."
+    assert evidence.location == Location("tests/test_app.py", 1, 1)
+    assert report.unfinished == ()
+
+
+def test_a_status_adds_nothing_to_an_element_that_says_more() -> None:
+    assert parse(case("<failure message='m'/>", status="failed")).failures == 1
+    assert parse(case("<skipped/>", status="failed")).evidence == ()
+    for status in ("passed", "run", "completed", "notrun", ""):
+        assert parse(case(status=status)).evidence == ()
 
 
 def test_a_commit_named_by_a_property_is_the_revision() -> None:
@@ -311,6 +396,7 @@ def test_the_real_pytest_is_understood(tmp_path: Path) -> None:
         assert wrong.title == "tests.test_new::test_wrong failed"
         assert (wrong.location, wrong.snippet) == (Location("tests/test_new.py", 11, 11), "assert x == 2")
         assert setup.location == Location("tests/test_new.py", 6, 6)
+        assert report.unfinished == ()
 
 
 @pytest.mark.shared_data
@@ -319,6 +405,7 @@ def test_real_pytest_failures_lie_in_the_files_of_their_tests(shared_data: Path)
         for record in map(json.loads, records):
             tree = TreePaths([*record["fix_files"], *record["test_files"], "README.md"])
             report = parse_junit(record["junit_xml"].encode(), record["id"], tree)
+            assert report.unfinished == ()
             places = {one.title.removesuffix(" failed"): one.location for one in report.evidence}
             for test in record["fail_to_pass"]:
                 location = places[test]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -66,12 +67,45 @@ def test_two_findings_of_one_rule_in_one_place_have_two_names() -> None:
     assert names == ["verdict", "ruff/S602 at new.py:3", "ruff/S602 at new.py:3 #2"]
 
 
-@pytest.mark.parametrize("char", ["\x00", "\x1b", "\x7f", "\x85", "\ud800", "\udcff", "\ufffe", "\uffff"])
+@pytest.mark.parametrize(
+    "char", ["\x00", "\x1b", "\r", "\x7f", "\x85", "\ud800", "\udcff", "\ufffe", "\uffff"]
+)
 def test_characters_that_xml_cannot_hold_are_shown(char: str) -> None:
     text = render_junit(review(finding(1, title=f"a{char}b", message=f"c{char}d")))
     shown = f"&lt;U+{ord(char):04X}&gt;"
     assert f"c{shown}d" in text
     ElementTree.fromstring(text)
+
+
+RUNNER_COMMAND = re.compile(r"^[^\S\n]*::|##\[", re.MULTILINE)
+
+
+def test_nothing_hidden_and_no_line_feed_stands_in_an_attribute() -> None:
+    path = "a\n::error::x\u202e.py"
+    whole = review(
+        finding(1, Location(path, 1, 1), title="t\n::stop::x", message="m\u2028n", trace="\r::warning::w"),
+        coverage=Coverage((replace(UNREAD, path=path),)),
+    )
+    text = render_junit(whole)
+    assert text.count('file="a&lt;U+000A&gt;::error::x&lt;U+202E&gt;.py"') == 2
+    assert "m&lt;U+2028&gt;n" in text
+    assert not any(char in text for char in "\u202e\u2028\r")
+
+
+@pytest.mark.parametrize("command", ["::error::x", "  ::set-output name=a::b", "##[error]x", "a ##[group]b"])
+def test_no_line_is_a_command_to_a_workflow_runner(command: str) -> None:
+    verdict = Verdict(Conclusion.INCOMPLETE, 1, (), (), (Reason("unreviewed", f"x\n{command}"),))
+    whole = review(
+        finding(1, title=command, message=f"a\n{command}", trace=f"b\n{command}", rule=command),
+        coverage=Coverage((replace(UNREAD, reason=f"c\n{command}"),)),
+        verdict=verdict,
+    )
+    text = render_junit(whole)
+    assert not RUNNER_COMMAND.search(text)
+    for node in ElementTree.fromstring(text).iter():
+        assert not RUNNER_COMMAND.search("\n".join(["x", node.text or "", *node.attrib.values()])), (
+            node.attrib
+        )
 
 
 @given(st.text(max_size=40), st.text(min_size=1, max_size=40))

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from reviewbot.core import Evidence, Severity
@@ -186,3 +188,14 @@ def test_unmistakable_faults_are_high(code: str, line: str) -> None:
     heads = "import requests, yaml, ssl\nfrom flask import Flask\nfrom paramiko.client import AutoAddPolicy, SSHClient\n"
     found = run({"a.py": f"{heads}app = Flask(__name__)\nclient = SSHClient()\n{line}\n"})
     assert [(item.rule, item.severity) for item in found.evidence] == [(code, Severity.HIGH)]
+
+
+@pytest.mark.parametrize(
+    "tail", ["it's " + "\\" * 80, "'" + "\\'" * 20_000, "'\"" * 20_000, "'" + "a" * 40_000]
+)
+def test_a_hostile_line_cannot_hang_the_masking(tail: str) -> None:
+    started = time.process_time()
+    found = run({"a.py": f"db_password = 'correct-horse-battery'  # {tail}\n"})
+    assert time.process_time() - started < 2
+    masks = dict(next(item for item in found.evidence if item.rule == "S105").masks)
+    assert masks[1].startswith("db_password = '********'")

@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reviewbot.change.changeset import load_change_set
+from reviewbot.change.git import Repository
 from reviewbot.core import Location, Severity, Suppression
 from reviewbot.errors import EvidenceError
+from reviewbot.evidence import sarif
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif import SarifLog, parse_sarif
+from reviewbot.evidence.sarif_places import LAST_LINE
+from reviewbot.verdict.grounding import ground_evidence
+from tests.repositories import Sandbox
 
 TREE = TreePaths(["src/app.py", "src/view.js", "Dockerfile", "go/main.go", "a b.py"], ["/work/repo"])
 SHA = "0123456789abcdef" * 2 + "01234567"
@@ -222,6 +228,28 @@ def test_security_severity_counts_before_the_level(score: Any, severity: Severit
     assert only(log(result(level="none"), driver={"rules": [rule]})).severity is severity
 
 
+def overriding(level: str, **descriptor: Any) -> dict[str, Any]:
+    override = {"configuration": {"level": level}, "descriptor": descriptor}
+    return {"executionSuccessful": True, "ruleConfigurationOverrides": [override]}
+
+
+def test_the_level_that_an_invocation_sets_counts_before_the_rules_own() -> None:
+    driver = {"rules": [{"id": "R1", "defaultConfiguration": {"level": "note"}}, {"id": "R2"}]}
+    for descriptor in ({"id": "R1"}, {"index": 0}, {"id": "R1", "toolComponent": {"name": "Tool"}}):
+        calls = [overriding("error", **descriptor)]
+        assert only(log(result(), driver=driver, invocations=calls)).level == "error"
+        assert only(log(result(ruleId="R1/sub"), driver=driver, invocations=calls)).level == "error"
+        assert only(log(result(ruleId="R2"), driver=driver, invocations=calls)).level == "warning"
+        assert only(log(result(level="warning"), driver=driver, invocations=calls)).level == "warning"
+    two = [overriding("error", id="R1"), overriding("warning", id="R1")]
+    second = result(provenance={"invocationIndex": 1})
+    assert only(log(second, driver=driver, invocations=two)).level == "warning"
+    for unknown in (result(), result(provenance={"invocationIndex": 9})):
+        assert only(log(unknown, driver=driver, invocations=two)).level == "note"
+    with pytest.raises(EvidenceError, match="level 'fatal'"):
+        parse(log(result(), driver=driver, invocations=[overriding("fatal", id="R1")]))
+
+
 def test_without_any_level_a_result_is_a_warning() -> None:
     assert only(log(result())).severity is Severity.MEDIUM
     assert only(log(result(level="note"))).severity is Severity.LOW
@@ -300,10 +328,23 @@ def test_a_result_outside_the_tree_is_kept_without_a_place(uri: str) -> None:
         at("src/app.py", charOffset=90, charLength=3),
     ],
 )
-def test_a_file_without_a_line_is_placed_at_line_one_and_says_so(location: Any) -> None:
+def test_a_result_without_a_line_means_the_whole_file_and_says_so(location: Any) -> None:
     evidence = only(log(result(locations=[location])))
-    assert evidence.location == Location("src/app.py", 1, 1)
-    assert "names no usable line" in evidence.message
+    assert evidence.location == Location("src/app.py", 1, LAST_LINE)
+    assert evidence.message == "Bad thing. (The tool named no line, so the whole file counts.)"
+
+
+def test_a_result_about_a_whole_file_lies_in_the_diff_of_that_file(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"src/app.py": "a\nb\nc\nd\n", "go/main.go": "x\n"})
+    head = sandbox.commit({"src/app.py": "a\nb\nC\nd\n"})
+    found = parse(log(result(locations=[at("src/app.py")]), result(locations=[at("go/main.go")])))
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, base, head)
+        findings, _ = ground_evidence(found.evidence, changes, repository)
+    assert [(one.location, one.in_diff) for one in findings] == [
+        (Location("src/app.py", 1, 4), True),
+        (Location("go/main.go", 1, 1), False),
+    ]
 
 
 def test_a_range_that_ends_before_it_starts_or_never_is_one_line() -> None:
@@ -318,13 +359,42 @@ def test_without_locations_there_is_no_place() -> None:
         assert only(log(result(locations=locations))).location is None
 
 
-def test_the_first_place_in_the_tree_counts_and_others_are_related() -> None:
-    places = [at("gone.py", 1), at("src/app.py", 3), at("src/view.js", 4)]
-    evidence = only(
-        log(result(locations=places, relatedLocations=[at("src/app.py", 3), at("Dockerfile", 1)]))
-    )
-    assert evidence.location == Location("src/app.py", 3, 3)
-    assert evidence.related == (Location("src/view.js", 4, 4), Location("Dockerfile", 1, 1))
+def test_each_place_in_the_tree_is_evidence_and_names_the_others() -> None:
+    places = [at("gone.py", 1), at("src/app.py", 3), at("src/view.js", 4), at("src/app.py", 3)]
+    found = parse(log(result(locations=places, relatedLocations=[at("src/app.py", 3), at("Dockerfile", 1)])))
+    app, view = Location("src/app.py", 3, 3), Location("src/view.js", 4, 4)
+    assert [one.location for one in found.evidence] == [app, view]
+    assert [one.related for one in found.evidence] == [
+        (view, Location("Dockerfile", 1, 1)),
+        (app, Location("Dockerfile", 1, 1)),
+    ]
+    assert [one.message for one in found.evidence] == [
+        "Bad thing. (Also at src/view.js:4.)",
+        "Bad thing. (Also at src/app.py:3.)",
+    ]
+    assert [one.id for one in found.evidence] == ["sarif:1", "sarif:2"]
+    assert {(one.rule, one.title, one.severity) for one in found.evidence} == {
+        ("R1", "Bad thing.", Severity.MEDIUM)
+    }
+    assert found.unfinished == ()
+
+
+def test_more_than_ten_places_of_one_result_are_a_gap() -> None:
+    ten = parse(log(result(locations=[at("src/app.py", line) for line in range(1, 11)])))
+    assert (len(ten.evidence), ten.unfinished) == (10, ())
+    assert ten.evidence[0].message.endswith("(Also at src/app.py:2, src/app.py:3, src/app.py:4 and 6 more.)")
+    many = parse(log(*[result(locations=[at("src/app.py", line) for line in range(1, 12)])] * 3))
+    assert len(many.evidence) == 30
+    assert many.unfinished == ("Tool names more places for one result than are read (scan.sarif).",)
+    hidden = parse(log(result(locations=[at("src/app.py", 1)] * 20 + [at("src/app.py", 9)])))
+    assert hidden.unfinished != ()
+
+
+def test_further_places_of_many_results_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "RESULT_CAP", 4)
+    found = parse(log(*[result(locations=[at("src/app.py", line) for line in (1, 2, 3)])] * 4))
+    assert [one.location.start_line for one in found.evidence if one.location] == [1, 2, 3, 1, 2, 3, 1, 1]
+    assert found.unfinished != ()
 
 
 def test_unencoded_uris_and_bases_that_point_at_each_other_do_no_harm() -> None:
@@ -372,6 +442,11 @@ def test_an_abbreviated_revision_is_not_used_and_said() -> None:
 def test_unicode_encodings_are_told_apart(encoding: str) -> None:
     data = json.dumps(log(result(message={"text": "Schön"})), ensure_ascii=False).encode(encoding)
     assert only(data).message == "Schön"
+
+
+def test_hidden_characters_of_titles_and_rules_are_shown() -> None:
+    evidence = only(log(result(ruleId="R\u200b1", message={"text": "a\u202eb"})))
+    assert (evidence.rule, evidence.title) == ("R<U+200B>1", "a<U+202E>b")
 
 
 def test_lone_surrogates_are_made_visible() -> None:

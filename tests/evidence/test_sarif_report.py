@@ -160,6 +160,23 @@ def test_messages_make_no_links_and_hold_no_lone_surrogate() -> None:
     assert "<U+D800>" in text
 
 
+@pytest.mark.parametrize("command", ["::error::x", "##[error]x", "a ##[group]b"])
+def test_no_line_is_a_command_to_a_workflow_runner_and_nothing_is_hidden(command: str) -> None:
+    said = f"{command}\n{command}\u202e"
+    verdict = Verdict(Conclusion.INCOMPLETE, 1, (), (), (Reason("unreviewed", said),))
+    ours: dict[str, Any] = {"title": said, "message": said, "rule": command, "tool": command}
+    whole = review(
+        finding(1, **ours), finding(2, Location("gone.py", 1, 1, Side.LEFT), **ours), verdict=verdict
+    )
+    text = render_sarif(whole)
+    assert "##[" not in text
+    assert not any(line.lstrip().startswith("::") for line in text.split("\n"))
+    assert "\\u202e" not in text and "<U+202E>" in text
+    (run,) = json.loads(text)["runs"]
+    for one in (*run["results"], *run["invocations"][0]["toolExecutionNotifications"]):
+        assert not any(line.lstrip().startswith("::") for line in one["message"]["text"].split("\n"))
+
+
 def test_what_github_would_not_take_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sarif_report, "RESULT_CAP", 3)
     monkeypatch.setattr(sarif_report, "NOTIFICATION_CAP", 4)
@@ -183,7 +200,7 @@ def test_what_we_write_we_read() -> None:
     ]
     assert found.evidence[0].location == Location("src/ä b:\udcff.py", 3, 4)
     assert found.evidence[0].cwe == ("CWE-78",)
-    assert found.unfinished == ("reviewbot",)
+    assert found.unfinished == ("reviewbot says it did not finish (own.sarif).",)
 
 
 HUNKS = (Hunk(2, 2, 1, 0, ("-b", "-c")), Hunk(6, 0, 5, 2, ("+x", "+y")), Hunk(8, 1, 9, 1, ("-h", "+H")))

@@ -1,5 +1,6 @@
 import base64
 import random
+import time
 
 import pytest
 
@@ -262,7 +263,7 @@ def test_short_values_are_masked_whole_and_unknown_ones_by_runs() -> None:
 
 
 def test_every_detector_has_a_row_in_the_table() -> None:
-    from reviewbot.evidence.secret_scan import load_detectors
+    from reviewbot.evidence.secret_program import load_detectors
 
     known, guesses = load_detectors()
     assert {detector.secret_type for detector in (*known, *guesses)} == set(KINDS)
@@ -272,3 +273,55 @@ def test_a_link_target_is_one_line_of_text() -> None:
     blobs: Blobs = {}
     link = added_file("link", f"/x/{GITHUB}", blobs, mode="120000")
     assert only(run_analyzers(change_set(link), blobs.__getitem__)).rule == "github-token"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.py", "    for secrets: `python -I x`"),
+        ("a.md", "The secret: `correct-horse-battery`"),
+        ("a.py", "# the password = 'correct-horse-battery' is only an example here"),
+        ("a.yml", "# secret: this holds what the other service wants to see"),
+    ],
+)
+def test_a_sentence_about_a_password_is_counted_and_not_reported(path: str, line: str) -> None:
+    found = run({path: f"{line}\n{line}\n"})
+    assert found.evidence == ()
+    assert [(item.rule, item.path) for item in found.rejected] == [("detect-secrets/secret-keyword", path)]
+    assert found.rejected[0].why.startswith("2 lines read like a sentence")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.js", "export const password = `correct-horse-battery`;"),
+        ("a.py", "# password = 'correct-horse-battery'"),
+        ("a.py", "password = 'correct horse battery staple and four more words'"),
+    ],
+)
+def test_a_setting_is_no_sentence(path: str, line: str) -> None:
+    assert only(run({path: f"{line}\n"})).rule == "secret-keyword"
+
+
+@pytest.mark.parametrize("unit", ["/", "+a", "eyJ", "sk-A", "://a:", "a=", "'\"", "//a/:_authToken=", "A1"])
+def test_a_hostile_long_line_ends_in_time(unit: str) -> None:
+    begin = "-----BEGIN RSA " + "PRIVATE KEY-----"
+    line = (unit * 30_000)[:30_000]
+    started = time.monotonic()
+    run({"a.txt": f"{begin}{line}\n{line}!\n{line}\n"})
+    assert time.monotonic() - started < 15
+
+
+def test_a_line_that_takes_too_long_fails_its_file_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reviewbot.evidence.secrets.SECONDS_PER_FILE", 1)
+    changes, read_blob = whole_files({"a.txt": "sk-" * 3_000_000, "b.txt": f"{GITHUB}\n"})
+    found = run_analyzers(changes, read_blob, names=["detect-secrets"])
+    assert set(found.failed) == {"a.txt"}
+    assert [item.location and item.location.path for item in found.evidence] == ["b.txt"]
+
+
+def test_a_file_full_of_tokens_takes_seconds() -> None:
+    rows = "".join(f"x = 'ghp_{letters(36)}'\n" for _ in range(5_000))
+    started = time.monotonic()
+    assert len(run({"a.txt": rows}).evidence) == 5_000
+    assert time.monotonic() - started < 30

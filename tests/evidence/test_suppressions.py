@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -142,3 +143,80 @@ def test_real_results_of_all_tools_are_marked() -> None:
         "S605": Suppression.BASE,
         "DL3004": Suppression.CHANGE,
     }
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        ("import json  # noqa\n", "os.system(input())  # noqa\n"),
+        ("import json  # noqa: S605\n", "os.system(input())  # noqa: S605\n"),
+        ("os.system('ls ' + name)  # noqa\n", "os.system('cat ' + name)  # noqa\n"),
+        ("os.system('ls')  # noqa: S605\n", "os.system(input())  # noqa: S605\n"),
+        ("os.system('ls ' + name)  # nosec\n", "os.system('cat ' + name)  # nosec\n"),
+    ],
+)
+def test_a_new_statement_cannot_borrow_the_comment_of_another(base: str, head: str) -> None:
+    assert judge("a.py", base, head, result("a.py", 1)) is Suppression.CHANGE
+
+
+def test_a_comment_above_a_statement_cannot_be_borrowed_either() -> None:
+    comment = "# hadolint ignore=DL3004\n"
+    item = result("Dockerfile", 2, "hadolint", "DL3004")
+    assert judge("Dockerfile", f"{comment}RUN sudo ls\n", f"x\n{comment}ADD a b\n", replace(item)) is not (
+        Suppression.BASE
+    )
+
+
+def test_a_claim_honours_an_edited_line_only_where_the_comment_names_the_rule() -> None:
+    base = "f(x) // nosemgrep{}\n"
+    head = "f(xy) // nosemgrep{}\n"
+    assert judge("a.js", base.format(": x.y"), head.format(": x.y"), claim(1)) is Suppression.BASE
+    assert judge("a.js", base.format(""), head.format(""), claim(1)) is Suppression.CHANGE
+    assert judge("a.js", base.format(": x.yz"), head.format(": x.yz"), claim(1)) is Suppression.CHANGE
+
+
+def test_a_new_comment_far_down_in_a_long_place_is_doubted_too() -> None:
+    base = "// nosemgrep\n" + "f(x)\n" * 200
+    item = replace(claim(1), location=Location("a.js", 1, 200))
+    assert judge("a.js", base, base + "g()\n", item) is Suppression.BASE
+    head = base.replace("f(x)\n" * 200, "f(x)\n" * 150 + "f(x) // nosemgrep\n" + "f(x)\n" * 49)
+    assert judge("a.js", base, head, item) is Suppression.CHANGE
+
+
+@pytest.mark.parametrize("line", ["x = 1  # some text", "# ruff: noqa: A1", "# ruff: disable[S1]", "// skip"])
+def test_twenty_five_thousand_results_on_a_long_file_take_seconds(line: str) -> None:
+    changes, read_blob = whole_files({"a.py": f"{line}\n" * 100_000})
+    whole = Location("a.py", 1, 100_000)
+    claims = [replace(claim(1), location=whole) for _ in range(12_500)]
+    results = [result("a.py", number * 8 + 1) for number in range(12_500)]
+    started = time.process_time()
+    found = mark_suppressions([*results, *claims], changes, read_blob)
+    assert time.process_time() - started < 15
+    assert {item.suppression for item in found} == {Suppression.NONE, Suppression.CHANGE}
+
+
+UNITS = [
+    "skip ",
+    "# noqa",
+    "# ruff: ignore[a",
+    "# ",
+    "#\t",
+    "# hadolint a ",
+    "pragma ",
+    "# nosec B1,",
+    "f(",
+    "aA1",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("length", [2_000, 100_000])
+def test_a_hostile_long_line_costs_next_to_nothing(unit: str, length: int) -> None:
+    line = (unit * length)[:length]
+    tools = [result("a.py", 1, tool) for tool in ("ruff", "zizmor", "hadolint", "detect-secrets")]
+    started = time.process_time()
+    for comment in ("", "  # noqa: S605"):
+        base, head = f"{line}{comment}\n", f"{line}x{comment}\n"
+        for item in (*tools, replace(claim(1), location=Location("a.py", 1, 1))):
+            judge("a.py", base, head, item)
+    assert time.process_time() - started < 3

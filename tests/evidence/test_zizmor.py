@@ -61,6 +61,8 @@ def test_checking_out_a_pull_request_under_its_target_blocks_at_checkout_and_tri
     assert places(found) == [("dangerous-triggers", 2), ("dangerous-triggers", 13)]
     assert all(item.confidence >= 0.9 for item in found)
     assert [place.start_line for place in found[1].related] == [2]
+    assert found[0].title.endswith("line 13 checks out the pull request's code")
+    assert found[1].title.startswith("Checks out the pull request's code")
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,12 @@ def review(
     reasons: tuple[Reason, ...] = (),
     notes: tuple[str, ...] = (),
     rejected: tuple[Rejected, ...] = (),
+    exit_code: int | None = None,
 ) -> Review:
     """A review in which the first ``blocking`` findings block."""
     ids = tuple(each.fingerprint for each in findings)
     ended = conclusion or (Conclusion.FAIL if blocking else Conclusion.PASS)
+    code = int(ended is Conclusion.FAIL) if exit_code is None else exit_code
     return Review(
         trigger=Trigger("run-1", TriggerKind.LOCAL, "acme/shop", "mona", BASE, BASE, HEAD),
         changes=ChangeSet(BASE, HEAD, ()),
@@ -81,7 +83,7 @@ def review(
         findings=findings,
         rejected=rejected,
         coverage=Coverage(rows),
-        verdict=Verdict(ended, int(ended is Conclusion.FAIL), ids[:blocking], ids[blocking:], reasons),
+        verdict=Verdict(ended, code, ids[:blocking], ids[blocking:], reasons),
         notes=notes,
         started_at="2026-11-21T10:00:00Z",
         seconds=0.4,

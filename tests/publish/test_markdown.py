@@ -20,7 +20,7 @@ EVIL = (
     [
         (Conclusion.PASS, "### ✅ pass: nothing blocks, the one file is read"),
         (Conclusion.FAIL, "### ❌ fail: 1 finding blocks this change"),
-        (Conclusion.INCOMPLETE, "### ⚠️ incomplete: the file is too large"),
+        (Conclusion.INCOMPLETE, "### ⚠️ incomplete (neutral): the file is too large"),
     ],
 )
 def test_the_first_line_is_the_verdict_and_why(conclusion: Conclusion, first: str) -> None:
@@ -63,12 +63,12 @@ def test_blocking_comes_first_and_the_rest_is_folded_away() -> None:
     before, _, after = text.partition("<details>")
     assert "#### Blocking (2)" in before
     assert before.index("critical") < before.index("**high**")
-    assert "<summary>5 advisory findings</summary>" in after
+    assert "<summary>6 advisory findings</summary>" in after
     assert "<summary>1 hint</summary>" in after
     assert "<summary>2 files not read</summary>" in after
     assert text.count("<details>") == text.count("</details>") == 3
-    assert "test_ok failed" not in text
-    assert "1 failed test outside the diff, 1 finding outside the diff, 1 silenced" in text
+    assert "test_ok` failed" in after
+    assert "1 finding outside the diff, 1 silenced" in text
     assert "| `package-lock.json` | excluded | lock file |" in text
     assert "app/f3.py" not in text
     assert "- The model agents did not run: no credentials were found." in text
@@ -93,9 +93,9 @@ def test_a_finding_without_a_place_that_blocks_is_shown() -> None:
 
 
 def test_more_than_25_findings_are_one_line_each() -> None:
-    text = render_markdown(review(*(finding(n, Severity.LOW, title=f"Advice {n}.") for n in range(1, 41))))
+    text = render_markdown(review(*(finding(n, Severity.MEDIUM, title=f"Advice {n}.") for n in range(1, 41))))
     assert text.count("```text") == 25
-    assert text.count("\n- **low**") == 15
+    assert text.count("\n- **medium**") == 15
     assert all(f"Advice {n}." in text for n in range(1, 41))
 
 
@@ -165,14 +165,15 @@ def test_no_field_breaks_out_of_its_place(parts: list[str]) -> None:
     said = "".join(parts)
     made = review(
         finding(1, title=said, message=said, note=said, frame=Frame(9, (said, said))),
-        finding(2, Severity.LOW, title=said),
+        finding(2, Severity.MEDIUM, title=said, trace=said),
+        finding(3, Severity.LOW, title=said),
         blocking=1,
         rows=(row(said or "a", "excluded", said),),
         notes=(said,),
     )
     seen = read(render_markdown(made))
     assert (seen.links, seen.foreign_html) == ([], [])
-    assert len([code for code in seen.code if "\n" in code]) == 2
+    assert len([code for code in seen.code if "\n" in code]) == 2 + bool(said)
     assert {"table_open", "heading_open"} <= seen.kinds
     assert "1 file: 1 excluded" in seen.prose
 
@@ -180,6 +181,6 @@ def test_no_field_breaks_out_of_its_place(parts: list[str]) -> None:
 def test_the_ledger_is_one_line() -> None:
     rows = (row("a"), row("b", by=("detect-secrets",)), row("c", "excluded", "lock file"))
     assert markdown_ledger(review(rows=rows)) == (
-        "3 files: 2 reviewed, 1 excluded (lock file) · +30 \u22126 · 33% of added lines"
-        " read by the secret scan only"
+        "3 files: 2 reviewed, 1 excluded (lock file) · +30 \u22126 · the secret scan"
+        " alone read 50% of the added lines"
     )

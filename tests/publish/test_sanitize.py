@@ -182,6 +182,7 @@ def test_a_cut_is_seen_and_leaves_no_half_of_an_emoji() -> None:
 
 
 @given(hostile)
+@example("`\t`")
 @settings(max_examples=300)
 def test_prose_renders_as_its_words_and_nothing_else(text: str) -> None:
     seen = read(markdown_text(text))

@@ -42,9 +42,9 @@ def test_blocking_comes_first_and_the_verdict_last() -> None:
         "Blocking (2)",
         "critical app/run.py:20",
         "high     app/run.py:10",
-        "Advisory (5)",
+        "Advisory (6)",
         "note: silenced by a comment that this change adds: ignored",
-        "Not shown: 1 hint of severity info, 1 failed test outside the diff",
+        "Not shown: 1 hint of severity info, 1 finding outside the diff",
         "12 files: 10 reviewed",
         "The model agents did not run",
         "FAIL: 2 findings block this change",
@@ -86,11 +86,11 @@ def test_the_coloured_text_says_the_same_words() -> None:
 
 
 def test_only_the_first_twenty_findings_show_code_and_none_is_missing() -> None:
-    made = review(*(finding(n, Severity.LOW, title=f"Advice {n}.") for n in range(1, 61)))
+    made = review(*(finding(n, Severity.MEDIUM, title=f"Advice {n}.") for n in range(1, 61)))
     text = render_terminal(made, width=80, color=False)
     assert text.count("def run(cmd):") == 20
     assert all(f"Advice {n}." in text for n in range(1, 61))
-    assert "low      app/run.py:600  ruff/S602  Advice 60.\n" in text
+    assert "medium   app/run.py:600  ruff/S602  Advice 60.\n" in text
 
 
 def test_every_blocking_finding_shows_its_code() -> None:
@@ -101,7 +101,7 @@ def test_every_blocking_finding_shows_its_code() -> None:
 def test_an_incomplete_review_says_its_one_reason_once() -> None:
     made = review(conclusion=Conclusion.INCOMPLETE, reasons=(Reason("no_credentials", "There was no key."),))
     text = render_terminal(made, width=80, color=False)
-    assert text.endswith("INCOMPLETE: There was no key\n")
+    assert text.endswith("INCOMPLETE (neutral): There was no key\n")
 
 
 @pytest.mark.parametrize("color", [True, False])
@@ -144,3 +144,15 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in (("NO_COLOR", "1"), ("COLUMNS", "33"), ("TERM", "dumb"), ("FORCE_COLOR", "1")):
         monkeypatch.setenv(name, value)
     assert render_terminal(rich_review(), width=80, color=True) == before
+
+
+def test_low_advice_is_one_line_and_low_blockers_have_their_code() -> None:
+    made = review(finding(1, Severity.LOW), finding(2, Severity.LOW), blocking=1)
+    assert render_terminal(made, width=80, color=False).count("def run(cmd):") == 1
+
+
+def test_an_incomplete_review_that_blocks_says_so() -> None:
+    made = review(
+        conclusion=Conclusion.INCOMPLETE, reasons=(Reason("unreviewed", "A file is too large."),), exit_code=1
+    )
+    assert "INCOMPLETE (blocks): A file is too large" in render_terminal(made, width=80, color=False)

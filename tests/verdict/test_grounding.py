@@ -5,7 +5,7 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side
-from reviewbot.verdict.grounding import ground_evidence, touches
+from reviewbot.verdict.grounding import ground_evidence, mask, touches
 from tests.repositories import Sandbox
 
 EVIDENCE = Evidence("1", "analyzer", "ruff", "S602", Severity.HIGH, "a shell")
@@ -55,7 +55,7 @@ def test_quote_and_frame_are_the_blobs_own_text(sandbox: Sandbox, commits: tuple
 
 
 def test_masked_lines_are_masked_everywhere(sandbox: Sandbox, commits: tuple[str, str]) -> None:
-    secret = replace(at(3), rule="aws", masks=((3, "TH***"),))
+    secret = replace(at(3), rule="aws", masks=((3, 0, 5),))
     findings = ground(sandbox, *commits, secret, at(2))
     assert all("THREE" not in repr(finding.frame) + finding.quote for finding in findings)
 
@@ -190,3 +190,85 @@ def test_touching_is_fast_on_many_ranges() -> None:
 def test_no_evidence_is_no_finding(sandbox: Sandbox, commits: tuple[str, str]) -> None:
     with Repository(sandbox.folder) as repository:
         assert ground_evidence([], ChangeSet(*commits, ()), repository) == ((), ())
+
+
+def test_a_weaker_result_of_the_same_rule_cannot_push_out_a_stronger_one(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    weaker = at(3, source="sarif", severity=Severity.LOW, title="A", message="handed in")
+    for order in ((at(3), weaker), (weaker, at(3))):
+        [finding] = ground(sandbox, *commits, *order)
+        assert finding.severity is Severity.HIGH
+
+
+def test_a_result_outside_the_diff_cannot_swallow_one_inside_it(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    before, inside = at(1, 2, source="sarif"), at(2, 3, source="sarif")
+    [finding] = ground(sandbox, *commits, before, inside)
+    assert finding.in_diff
+
+
+def test_a_chain_of_ranges_drops_only_what_overlaps_what_is_kept(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({"a.py": "".join(f"{number}\n" for number in range(30))})
+    found = ground(sandbox, base, head, at(1, 5), at(5, 10), at(8, 12))
+    assert [(one.location.start_line, one.location.end_line) for one in found if one.location] == [
+        (1, 5),
+        (8, 12),
+    ]
+
+
+def test_many_results_whose_text_is_nowhere_are_quick(sandbox: Sandbox) -> None:
+    from time import process_time
+
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({"a.py": "".join(f"line {number}\n" for number in range(50_000))})
+    evidence = [at(number, revision="f" * 40, snippet=f"gone {number}") for number in range(1, 2_001)]
+    started = process_time()
+    assert len(ground(sandbox, base, head, *evidence)) == 2_000
+    assert process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("spans", "shown"),
+    [
+        ([], "key = abcdefghijklmnop; x"),
+        ([(6, 22)], "key = abcd********; x"),
+        ([(6, 10)], "key = ********efghijklmnop; x"),
+        ([(6, 14), (10, 22)], "key = abcd********; x"),
+        ([(6, 14), (16, 22)], "key = ********ij********; x"),
+        ([(6, -1)], "key = abcd********"),
+        ([(0, 999)], "key ********"),
+        ([(30, 40), (5, 5)], "key = abcdefghijklmnop; x"),
+    ],
+)
+def test_the_union_of_all_spans_is_hidden(spans: list[tuple[int, int]], shown: str) -> None:
+    assert mask("key = abcdefghijklmnop; x", spans) == shown
+
+
+def test_places_named_apart_from_evidence_are_hidden_too(sandbox: Sandbox, commits: tuple[str, str]) -> None:
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, *commits)
+        [finding], _ = ground_evidence([at(3)], changes, repository, {"a.py": [(2, 0, -1)]})
+    assert finding.frame is not None
+    assert finding.frame.lines[1:3] == ("********", "THREE")
+
+
+@pytest.mark.parametrize("head", ["two\nthree\n", "one\ntwo\n", "one\nTWO\nthree\n"])
+def test_a_result_for_a_whole_file_is_in_the_diff_wherever_it_changed(sandbox: Sandbox, head: str) -> None:
+    base_sha = sandbox.commit({"a.py": "one\ntwo\nthree\n", "other": "1\n"})
+    head_sha = sandbox.commit({"a.py": head, "other": "2\n"})
+    merge = sandbox.commit({"more": "x\n"})
+    for revision in (None, merge):
+        [finding] = ground(sandbox, base_sha, head_sha, at(1, 2**31 - 1, source="sarif", revision=revision))
+        assert finding.in_diff
+        assert finding.location is not None
+        assert finding.location.end_line <= 3
+
+
+def test_a_result_for_a_whole_file_that_did_not_change_is_outside_the_diff(sandbox: Sandbox) -> None:
+    base_sha = sandbox.commit({"a.py": "one\n", "b.py": "x\n"})
+    head_sha = sandbox.commit({"b.py": "y\n"})
+    [finding] = ground(sandbox, base_sha, head_sha, at(1, 2**31 - 1, source="sarif"))
+    assert not finding.in_diff

@@ -1,17 +1,19 @@
-"""The program that searches added lines for secrets: `python -I secret_scan.py JOBS.json`, JSON on stdout.
+"""The program that searches added lines for secrets: `python -I secret_program.py JOBS.json`, JSON on stdout.
 
 It runs by itself, as an analyzer, with detect-secrets' detectors and the formats those lack. It calls
 them line by line, because detect-secrets' own file reader skips every line of the form ``x = f("...")``,
 keeps one line per secret, and moves line numbers where it parses YAML. No secret leaves this program:
 it prints kinds, lines and columns.
 
-Jobs: ``{"files": [{"suffix": ".py", "guess": true, "lines": [[12, "text"], ...]}], "seconds": 20}``.
+Jobs: ``{"files": [{"suffix": ".py", "guess": true, "blocks": [[12, ["text", ...]], ...]}], "seconds": 20}``,
+where 12 is the number of the first line of the block.
 Answer: ``{"hits": [{"file": 0, "line": 12, "kind": "GitHub Token", "spans": [[4, 44]],
-"sample": false, "placeholder": false}],
+"sample": false, "placeholder": false, "prose": false}],
 "slow": [3]}`` where ``slow`` are files that took longer than ``seconds`` and were left.
 """
 
 import json
+import math
 import re
 import sys
 import time
@@ -63,6 +65,10 @@ _PLACEHOLDERS = re.compile(
     re.IGNORECASE,
 )
 
+_BACK_TICKS_QUOTE = {".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".vue", ".go", ".sh", ".bash", ".sql"}
+_COMMENT = re.compile(r"\s*(#|//|/?\*|--|;|<!--|\"\"\"|''')")
+_WORD = re.compile(r"[(]?[A-Za-z][A-Za-z'-]*[.,:;!?)]{0,2}")
+
 # What every hit needs. Most lines have none of it, which makes a scan ten times faster.
 _MAY_BE_KNOWN = re.compile(r"://|BEGIN|PuTTY|xox|AKC|AP[\dA-F]|[A-Za-z0-9_+/=-]{20}")
 _MAY_BE_KEYWORD = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
@@ -80,9 +86,15 @@ def load_detectors() -> tuple[list[RegexBasedDetector], list[BasePlugin]]:
     return [*known, *FORMATS], guesses
 
 
-def find_known(detector: RegexBasedDetector, line: str) -> Iterator[Span]:
-    """Where a known format stands in the line: the group that holds the secret, else the whole match."""
+def find_known(detector: RegexBasedDetector, line: str, deadline: float = math.inf) -> Iterator[Span]:
+    """Where a known format stands in the line: the group that holds the secret, else the whole match.
+
+    Raises TimeoutError once ``time.monotonic()`` is past the deadline: some detectors' patterns are
+    quadratic inside a window, and a line may have thousands of them.
+    """
     for start in range(0, len(line), WINDOW - OVERLAP):
+        if time.monotonic() > deadline:
+            raise TimeoutError
         window = line[start : start + WINDOW]
         values = set(detector.analyze_string(window))
         if not values:
@@ -131,6 +143,22 @@ def _is_explained(secret: str, line: str, detector: BasePlugin) -> bool:
     )
 
 
+def is_prose(line: str, span: Span, suffix: str) -> bool:
+    """Whether a keyword's guessed value stands in a sentence about secrets rather than in a setting.
+
+    It does where the value stands in back-ticks, in languages in which those quote no string, and where
+    plain words stand around it (or in it, where no quotes hold it together): four in a comment, eight
+    elsewhere.
+    """
+    before = line[: span[0]]
+    mark = before[-1:]
+    if mark == "`" and suffix not in _BACK_TICKS_QUOTE:
+        return True
+    rest = f"{before} {line[span[1] :]}" if mark in ("'", '"') else line
+    enough = 4 if _COMMENT.match(line) else 8
+    return sum(bool(_WORD.fullmatch(word)) for word in rest.split()) >= enough
+
+
 def is_placeholder(value: str) -> bool:
     """No value at all: ``your-token``, or a row of one letter."""
     return len(set(_tail(value))) <= 4 or bool(_PLACEHOLDERS.fullmatch(value.strip("<>{}[]$%")))
@@ -151,15 +179,20 @@ def scan_file(job: dict[str, Any], seconds: float) -> Iterator[dict[str, Any] | 
     """Each line's hits by kind; a last None where the time for the file ran out."""
     deadline = time.monotonic() + seconds
     known, guesses = load_detectors()
-    for number, raw in job["lines"]:
+    lines = ((first + index, raw) for first, block in job["blocks"] for index, raw in enumerate(block))
+    for number, raw in lines:
+        line = raw.rstrip()
+        found: dict[str, list[Span]] = {}
+        try:
+            for detector in known if _MAY_BE_KNOWN.search(line) else ():
+                if spans := list(find_known(detector, line, deadline)):
+                    found.setdefault(detector.secret_type, []).extend(spans)
+        except TimeoutError:
+            yield None
+            return
         if time.monotonic() > deadline:
             yield None
             return
-        line = raw.rstrip()
-        found: dict[str, list[Span]] = {}
-        for detector in known if _MAY_BE_KNOWN.search(line) else ():
-            if spans := list(find_known(detector, line)):
-                found.setdefault(detector.secret_type, []).extend(spans)
         if job["guess"] and not found and len(line) <= MAX_GUESS_CHARACTERS:
             for guess in guesses:
                 if spans := list(find_guesses(guess, line, job["suffix"])):
@@ -172,6 +205,7 @@ def scan_file(job: dict[str, Any], seconds: float) -> Iterator[dict[str, Any] | 
                 "spans": spans,
                 "sample": bool(values) and all(map(is_sample, values)),
                 "placeholder": bool(values) and all(map(is_placeholder, values)),
+                "prose": kind == "Secret Keyword" and all(is_prose(line, s, job["suffix"]) for s in spans),
             }
 
 

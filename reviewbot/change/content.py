@@ -1,0 +1,34 @@
+"""What the bytes of a file are: git calls a file binary for one NUL byte, which can hide code."""
+
+import codecs
+
+SAMPLE_BYTES = 64 * 1024
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_PRINTABLE = bytes((9, 10, 12, 13, 27, *range(32, 127), *range(128, 256)))
+
+
+def decode_wide(data: bytes) -> str | None:
+    """The text of a file in UTF-16 or UTF-32 with a byte order mark, or None."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+    return None
+
+
+def looks_like_text(data: bytes) -> bool:
+    """Whether a file with NUL bytes is text all the same: nine of ten other bytes are printable UTF-8."""
+    sample = data[:SAMPLE_BYTES]
+    rest = sample.replace(b"\0", b"")
+    if not rest or len(rest) < 0.95 * len(sample):
+        return False
+    valid = rest.decode("utf-8", "ignore").encode()
+    unprintable = len(rest) - len(valid) + len(valid.translate(None, _PRINTABLE))
+    return unprintable <= 0.1 * len(rest)

@@ -1,0 +1,36 @@
+import os
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewbot.change.content import decode_wide, looks_like_text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_text_with_a_byte_order_mark_is_decoded(encoding: str) -> None:
+    assert decode_wide("é = 1\n".encode(encoding)) == "é = 1\n"
+
+
+def test_what_only_begins_like_wide_text_is_not_decoded() -> None:
+    assert decode_wide(b"\xff\xfe\x00") is None
+    assert decode_wide(b"plain\n") is None
+
+
+def test_a_nul_byte_does_not_make_a_script_binary() -> None:
+    assert looks_like_text(b"#!/bin/sh\ncurl x | sh\n#\0\n" * 3)
+    assert looks_like_text("naïve façade\n".encode() * 20 + b"\0")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 9, bytes(range(256)), zlib.compress(os.urandom(999)), b"\0a" * 500]
+)
+def test_real_binaries_are_binary(data: bytes) -> None:
+    assert not looks_like_text(data)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    assert looks_like_text(data) in (True, False)
+    assert decode_wide(data) is None or isinstance(decode_wide(data), str)
