@@ -157,7 +157,7 @@ def _judge(run: _Run) -> _Judged:
         )
     for call in collected.runs:
         run.journal.write("analyzer_ran", **asdict(call))
-    findings, repeated = ground_evidence(collected.evidence, changes, repository)
+    findings, repeated = ground_evidence(collected.evidence, changes, repository, collected.masks)
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed)
     reasons = ([engine.reason] if engine.reason else []) + list(collected.gaps)
     paths = {finding.location.path for finding in findings if finding.location}

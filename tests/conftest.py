@@ -2,11 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from hypothesis import settings
 
 from tests.repositories import SHARED_DATA, Sandbox
-
 
 # The same examples in every run: a red test must be the change's fault. `make fuzz` looks for new ones.
 settings.register_profile("suite", derandomize=True, deadline=None)

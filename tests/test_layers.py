@@ -27,7 +27,7 @@ DOORS = {
     "subprocess": {"change.git", "evidence.analyzers"},
     "unidiff": {"change.diff"},
     "jinja2": {"templates"},
-    "yaml": {"policy"},
+    "yaml": {"policy", "evidence.checkouts"},
     "pydantic": {"policy", "publish.report"},
     "pathspec": {"settings"},
     "defusedxml": {"evidence.junit"},

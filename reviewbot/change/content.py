@@ -13,13 +13,21 @@ _PRINTABLE = bytes((9, 10, 12, 13, 27, *range(32, 127), *range(128, 256)))
 
 
 def decode_wide(data: bytes) -> str | None:
-    """The text of a file in UTF-16 or UTF-32 with a byte order mark, or None."""
+    """The text of a file in UTF-16 or UTF-32 with a byte order mark, or None.
+
+    Plain text behind such a mark would decode too, into Chinese letters that hide it: what has no NUL
+    byte, or hardly a Latin letter, is not taken for wide text.
+    """
+    if b"\0" not in data:
+        return None
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
-                return data.decode(encoding)
+                text = data.decode(encoding)
             except UnicodeDecodeError:
                 continue
+            latin = sum(char < "\u0250" for char in text)
+            return text if 2 * latin >= len(text) else None
     return None
 
 

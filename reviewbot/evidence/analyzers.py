@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from reviewbot.core import ChangeSet, Evidence, FileChange, Rejected, Sha
+from reviewbot.core import ChangeSet, Evidence, FileChange, Mask, Rejected, Sha
 from reviewbot.errors import UsageError
 from reviewbot.evidence.hadolint import scan_hadolint
 from reviewbot.evidence.ruff import scan_ruff
@@ -41,7 +41,8 @@ class AnalyzerRun:
     """What the analyzers said, and what they read.
 
     ``scanned`` maps a path to the analyzers whose rules ran on it; ``failed`` maps a path to the reason
-    why an analyzer that should have read it did not; ``runs`` are all calls, for the journal.
+    why an analyzer that should have read it did not; ``runs`` are all calls, for the journal. ``masks`` are
+    places of secrets on the head lines of a path, beyond those of the evidence: nothing may show them.
     """
 
     evidence: tuple[Evidence, ...]
@@ -49,6 +50,7 @@ class AnalyzerRun:
     failed: Mapping[str, str]
     rejected: tuple[Rejected, ...]
     runs: tuple[AnalyzerCall, ...]
+    masks: Mapping[str, tuple[Mask, ...]] = field(default_factory=dict)
 
 
 def run_analyzers(
@@ -117,6 +119,7 @@ def _join(runs: Sequence[AnalyzerRun]) -> AnalyzerRun:
         {path: why for run in runs for path, why in run.failed.items()},
         tuple(item for run in runs for item in run.rejected),
         tuple(call for run in runs for call in run.runs),
+        {path: masks for run in runs for path, masks in run.masks.items()},
     )
 
 
@@ -166,6 +169,7 @@ def _merge(reports: Mapping[str, Report], sources: Sequence[Source]) -> Analyzer
         failed,
         tuple(item for report in reports.values() for item in report.rejected),
         tuple(item for report in reports.values() for item in report.calls),
+        {path: masks for report in reports.values() for path, masks in report.masks.items()},
     )
 
 

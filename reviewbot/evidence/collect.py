@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reviewbot.change.git import Repository
-from reviewbot.core import ChangeSet, Evidence, Reason, Rejected
+from reviewbot.core import ChangeSet, Evidence, Mask, Reason, Rejected
 from reviewbot.evidence.analyzers import run_analyzers
 from reviewbot.evidence.attention import call_attention
 from reviewbot.evidence.files import read_evidence_files
@@ -19,14 +19,15 @@ from reviewbot.evidence.suppressions import mark_suppressions
 class Collected:
     """Evidence and what it leaves open.
 
-    ``scanned`` and ``failed`` are the analyzers' ledger by path; ``gaps`` are reasons why the evidence
-    is not whole; ``notes`` are sentences for the reader.
+    ``scanned`` and ``failed`` are the analyzers' ledger by path; ``masks`` are places of secrets by path;
+    ``gaps`` are reasons why the evidence is not whole; ``notes`` are sentences for the reader.
     """
 
     evidence: tuple[Evidence, ...]
     rejected: tuple[Rejected, ...]
     scanned: Mapping[str, tuple[str, ...]]
     failed: Mapping[str, str]
+    masks: Mapping[str, tuple[Mask, ...]]
     notes: tuple[str, ...]
     gaps: tuple[Reason, ...]
     runs: tuple[AnalyzerCall, ...]
@@ -58,6 +59,7 @@ def collect_evidence(
         rejected=(*handed_in.rejected, *run.rejected),
         scanned=run.scanned,
         failed=run.failed,
+        masks=run.masks,
         notes=handed_in.notes,
         gaps=handed_in.gaps,
         runs=run.runs,

@@ -1,12 +1,14 @@
 """Dockerfiles through hadolint, which also runs ShellCheck on their RUN lines."""
 
 import re
+import sys
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from reviewbot.core import Evidence, Rejected, Severity
+from reviewbot.core import Evidence, FileChange, Location, Rejected, Severity, Side
 from reviewbot.evidence.sources import (
     Bench,
     Completed,
@@ -25,10 +27,11 @@ from reviewbot.evidence.sources import (
 
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 PARSE_ERROR = "DL1000"
+LAST_USER = "DL3002"
 
 RULES: Mapping[str, Rule] = {
     PARSE_ERROR: Rule(MEDIUM, 0.8, None, "hadolint cannot parse it, so no other rule read it"),
-    "DL3002": Rule(HIGH, 0.8, "CWE-250", "whoever breaks out of the program is root in the container"),
+    LAST_USER: Rule(HIGH, 0.8, "CWE-250", "whoever breaks out of the program is root in the container"),
     "DL3004": Rule(HIGH, 0.8, "CWE-250", "sudo in an image gives every process a way to root"),
     "DL3007": Rule(MEDIUM, 0.8, "CWE-829", "what `latest` stands for changes from build to build"),
     "DL3008": Rule(LOW, 0.6, None, "packages without a version: builds differ from day to day"),
@@ -48,38 +51,39 @@ BY_LEVEL: Mapping[str, Rule] = {
     "info": Rule(INFO, 0.7, None, "hadolint calls it a remark"),
     "style": Rule(INFO, 0.7, None, "hadolint calls it style"),
 }
-_NAME = re.compile(r"(dockerfile|containerfile)(\..+)?|.+\.(dockerfile|containerfile)", re.IGNORECASE)
-_NOT_DOCKERFILES = (
-    *(".j2", ".jinja", ".jinja2", ".in", ".tmpl", ".tpl", ".template", ".erb", ".mustache", ".hbs", ".m4"),
-    *(
-        ".md",
-        ".rst",
-        ".txt",
-        ".html",
-        ".py",
-        ".go",
-        ".js",
-        ".ts",
-        ".rb",
-        ".java",
-        ".cs",
-        ".json",
-        ".yml",
-        ".yaml",
-    ),
-    *(".sh", ".dockerignore", ".lock", ".orig", ".bak", ".patch", ".diff", ".sarif"),
+_NAME = re.compile(r"(dockerfile|containerfile)([._-].+)?|.+\.(dockerfile|containerfile)", re.IGNORECASE)
+_NOT_DOCKERFILES = tuple(
+    ".j2 .jinja .jinja2 .in .tmpl .tpl .template .erb .mustache .hbs .m4 "
+    ".md .rst .txt .html .json .yml .yaml .sh .dockerignore .lock .orig .bak .patch .diff .sarif".split()
 )
-_HERE_DOCUMENT = re.compile(r"\s*(?:RUN|COPY|ADD)\b.*<<-?[\"']?(\w+)[\"']?", re.IGNORECASE)
+_CODE = tuple(
+    ".c .cc .cjs .cpp .cs .ex .go .h .java .js .jsx .kt .lua .mjs .php .pl .py .rb .rs .scala .swift "
+    ".ts .tsx .vue".split()
+)
+"""Endings of a program as of an image for it: the text decides which of the two a file is."""
+_BEGINS = re.compile(r"\s*(from|arg)\s", re.IGNORECASE)
+_HERE_DOCUMENT = re.compile(r"\s*(?:RUN|COPY|ADD)\b.*(?<!<)<<-?[\"']?(\w+)[\"']?", re.IGNORECASE)
+_DELIMITER = re.compile(r"(?<!<)<<-?[\"']?(\w+)")
+_ESCAPE = re.compile(r"\s*#\s*escape\s*=\s*`\s*", re.IGNORECASE)
+_STAGE = re.compile(r"from\s+(?:--\S+\s+)*(\S+)(?:\s+as\s+(\S+))?", re.IGNORECASE)
+_DEFAULT = re.compile(r"arg\s+(\w+)=[\"']?([^\s\"']*)", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+_USER_OR_STAGE = re.compile(r"-\s*(user|from)\s", re.IGNORECASE)
+_LONGEST = 60
+"""Lines of one instruction that a finding may span."""
 # hadolint has no switch against ShellCheck's own directives, nor against `# hadolint shell=`
 _DIRECTIVE = re.compile(r"(#\s*)(shellcheck|hadolint)\b")
 
 
 def scan_hadolint(sources: Sequence[Source], bench: Bench) -> Report:
-    """Run hadolint on the Dockerfiles. A file it cannot parse is not ``read``; the error is evidence."""
+    """Run hadolint on the Dockerfiles. A file it cannot parse is ``failed``, and its error evidence too."""
     files = [
         _place(source, bench)
         for source in sources
-        if is_dockerfile(source.path) and not source.excluded and not source.change.is_symlink
+        if is_dockerfile(source.path)
+        and _is_image(source)
+        and not source.excluded
+        and not source.change.is_symlink
     ]
     if not files:
         return Report()
@@ -97,10 +101,13 @@ def scan_hadolint(sources: Sequence[Source], bench: Bench) -> Report:
 
     outcomes, failed, calls = in_batches("hadolint", files, scan)
     evidence = tuple(item for outcome in outcomes for item in outcome.evidence)
-    torn = {item.location.path for item in evidence if item.rule == PARSE_ERROR and item.location}
+    for item in evidence:
+        if item.rule == PARSE_ERROR and item.location:
+            where = f"line {item.location.start_line}: {item.title}"
+            failed[item.location.path] = f"hadolint could not parse the file: {where}"
     return Report(
         evidence,
-        frozenset(placed.source.path for placed in files) - set(failed) - torn,
+        frozenset(placed.source.path for placed in files) - set(failed),
         failed,
         tuple(item for outcome in outcomes for item in outcome.rejected),
         calls,
@@ -108,9 +115,17 @@ def scan_hadolint(sources: Sequence[Source], bench: Bench) -> Report:
 
 
 def is_dockerfile(path: str) -> bool:
-    """``Dockerfile``, ``Containerfile``, ``Dockerfile.prod``, ``web.dockerfile``; no templates, no texts."""
+    """By name: ``Dockerfile``, ``Dockerfile.prod``, ``Containerfile-x``, ``web.dockerfile``; no templates."""
     name = PurePosixPath(path).name
     return bool(_NAME.fullmatch(name)) and not name.lower().endswith(_NOT_DOCKERFILES)
+
+
+def _is_image(source: Source) -> bool:
+    """``Dockerfile.go`` is an image or a Go program; only an image begins with ``FROM`` or ``ARG``."""
+    if not source.path.lower().endswith(_CODE):
+        return True
+    first = next((line for line in source.lines if line.strip() and not line.lstrip().startswith("#")), "")
+    return bool(_BEGINS.match(first))
 
 
 def _place(source: Source, bench: Bench) -> Placed:
@@ -131,25 +146,134 @@ def _place(source: Source, bench: Bench) -> Placed:
     return Placed(source, bench.place("Dockerfile", "\n".join(lines)), tuple(ours))
 
 
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction of a Dockerfile: its text on one line, and its lines with here-documents."""
+
+    text: str
+    first: int
+    last: int
+
+    @property
+    def keyword(self) -> str:
+        """Such as ``RUN``, in capitals."""
+        return self.text.split(None, 1)[0].upper()
+
+
+def parse_instructions(lines: Sequence[str]) -> tuple[Instruction, ...]:
+    """A Dockerfile's instructions, with continued lines and here-documents joined.
+
+    By https://docs.docker.com/reference/dockerfile/: comments and empty lines do not end a continuation.
+    """
+    escape = "`" if any(_ESCAPE.fullmatch(line) for line in lines[:3]) else "\\"
+    ends: dict[str, list[int]] = {}
+    for number, line in enumerate(lines, 1):
+        ends.setdefault(line.strip("\t\r"), []).append(number)
+    found: list[Instruction] = []
+    held: list[str] = []
+    first = after = 0
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if number <= after or not text or text.startswith("#"):
+            continue
+        first = first if held else number
+        held.append(text.removesuffix(escape))
+        if text.endswith(escape):
+            continue
+        after = _after_documents(" ".join(held), number, ends)
+        found.append(Instruction(" ".join(held), first, after))
+        held = []
+    if any(part.strip() for part in held):
+        found.append(Instruction(" ".join(held), first, max(first, len(lines))))
+    return tuple(item for item in found if item.text.strip())
+
+
+def _after_documents(text: str, number: int, ends: Mapping[str, Sequence[int]]) -> int:
+    """The last line of the here-documents that an instruction opens in line ``number``."""
+    if text.split(None, 1)[:1] and text.split(None, 1)[0].upper() in ("RUN", "COPY", "ADD"):
+        for name in _DELIMITER.findall(text):
+            rows = ends.get(name, ())
+            at = bisect_right(rows, number)
+            number = rows[at] if at < len(rows) else number
+    return number
+
+
 def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Completed) -> Outcome:
     """Hadolint's JSON results -> evidence; what is not of its form, or not of our files, is rejected."""
     evidence: list[Evidence] = []
     rejected: list[Rejected] = []
+    parsed = {name: parse_instructions(placed.source.lines) for name, placed in files.items()}
     for row in rows:
         try:
-            evidence.append(_evidence(files[row["file"]], row))
+            evidence.append(_evidence(files[row["file"]], row, parsed[row["file"]]))
         except (KeyError, TypeError, ValueError):
             why = "hadolint printed a result of unknown form"
             rejected.append(Rejected("analyzer", "hadolint/unknown", None, why))
     return Outcome(done, tuple(evidence), rejected=tuple(rejected))
 
 
-def _evidence(placed: Placed, row: Mapping[str, Any]) -> Evidence:
+def _evidence(placed: Placed, row: Mapping[str, Any], instructions: Sequence[Instruction]) -> Evidence:
     code = str(row["code"])
     location = placed.locate(row["line"], row["line"])
     if location is None:
         raise ValueError("no line of the file")
     rule = RULES.get(code) or BY_LEVEL[row["level"]]
-    if is_trial(placed.source.path):
+    related: tuple[Location, ...] = ()
+    if code == LAST_USER:
+        rule, related = _judge_user(rule, location, placed.source.change, instructions)
+    elif code != PARSE_ERROR:
+        location = _whole(location, instructions)
+    if is_trial(placed.source.path) or ".devcontainer" in PurePosixPath(placed.source.path).parts:
         rule = replace(rule, severity=lower(rule.severity))
-    return make_evidence("hadolint", code, rule, clean(row["message"]), location)
+    return replace(make_evidence("hadolint", code, rule, clean(row["message"]), location), related=related)
+
+
+def _whole(location: Location, instructions: Sequence[Instruction]) -> Location:
+    """Hadolint names an instruction's first line; what it means may stand in any of its lines."""
+    at = bisect_right(instructions, location.start_line, key=lambda item: item.first) - 1
+    if at < 0 or instructions[at].last < location.start_line:
+        return location
+    first = instructions[at].first
+    return replace(location, start_line=first, end_line=min(instructions[at].last, first + _LONGEST - 1))
+
+
+def _judge_user(
+    rule: Rule, location: Location, change: FileChange, instructions: Sequence[Instruction]
+) -> tuple[Rule, tuple[Location, ...]]:
+    """The rule for a stage's last ``USER root``, and the other lines that make it matter."""
+    stages = [item for item in instructions if item.keyword == "FROM"]
+    number = bisect_right(stages, location.start_line, key=lambda item: item.first)
+    later = stages[number:]
+    named = _STAGE.match(stages[number - 1].text) if number else None
+    name = (named[2] or "").lower() if named else ""
+    defaults = {
+        found[1]: found[2] for item in instructions if (found := _DEFAULT.match(item.text)) is not None
+    }
+    heirs = [item for item in later if _may_build_on(item, name, defaults)]
+    if later and not heirs:
+        return replace(rule, severity=LOW, reason="a stage that is thrown away after the build"), ()
+    end = later[0].first if later else sys.maxsize
+    gone = _deleted_users(change, location.start_line, end)
+    return rule, (*gone, *(Location(location.path, item.first, item.last) for item in heirs))
+
+
+def _may_build_on(stage: Instruction, name: str, defaults: Mapping[str, str]) -> bool:
+    """A variable without a default may stand for any stage that has a name."""
+    image = _STAGE.match(stage.text)
+    if not name or image is None:
+        return bool(name)
+    base = _VARIABLE.sub(lambda found: defaults.get(found[1], found[0]), image[1]).lower().strip("\"'")
+    return base == name or "$" in base
+
+
+def _deleted_users(change: FileChange, start: int, end: int) -> tuple[Location, ...]:
+    """Base lines between two head lines in which the change deleted a ``USER`` or a ``FROM``."""
+    found: list[Location] = []
+    for hunk in change.hunks:
+        base, head = hunk.base_start, hunk.head_start + (hunk.head_count == 0)
+        for line in hunk.lines:
+            if start < head <= end and _USER_OR_STAGE.match(line):
+                found.append(Location(change.path, base, base, Side.LEFT))
+            base += line[:1] in (" ", "-")
+            head += line[:1] in (" ", "+")
+    return tuple(found)

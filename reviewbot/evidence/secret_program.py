@@ -1,23 +1,26 @@
-"""The program that searches added lines for secrets: `python -I secret_program.py JOBS.json`, JSON on stdout.
+"""The program that searches text for secrets: `python -I secret_program.py JOBS.json`, JSON on stdout.
 
 It runs by itself, as an analyzer, with detect-secrets' detectors and the formats those lack. It calls
 them line by line, because detect-secrets' own file reader skips every line of the form ``x = f("...")``,
 keeps one line per secret, and moves line numbers where it parses YAML. No secret leaves this program:
 it prints kinds, lines and columns.
 
-Jobs: ``{"files": [{"suffix": ".py", "guess": true, "blocks": [[12, ["text", ...]], ...]}], "seconds": 20}``,
-where 12 is the number of the first line of the block.
-Answer: ``{"hits": [{"file": 0, "line": 12, "kind": "GitHub Token", "spans": [[4, 44]],
-"sample": false, "placeholder": false, "prose": false}],
-"slow": [3]}`` where ``slow`` are files that took longer than ``seconds`` and were left.
+Jobs: ``{"files": [{"suffix": ".py", "guess": true, "lines": ["text", ...], "added": [[12, 14]]}],
+"seconds": 20}``: all lines of a file, and the ranges of those that the change added.
+Answer, in the same order: ``{"files": [{"hits": [{"line": 12, "kind": "GitHub Token", "spans": [[4, 44]],
+"sample": false, "placeholder": false, "prose": false}], "masks": [[3, "GitHub Token", 4, 44]],
+"slow": false}]}``. ``hits`` stand on added lines. ``masks`` are the known formats on all other lines, and,
+with the kind "", whole lines that the time did not suffice for; ``slow`` says that it did not suffice for
+the added lines.
 """
 
+import base64
 import json
 import math
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,34 +31,76 @@ from detect_secrets.plugins.keyword import KeywordDetector
 
 MAX_GUESS_CHARACTERS = 1_000  # beyond, a line is generated text, and the guesses' patterns grow slow
 WINDOW, OVERLAP = 4_096, 512
+LONGEST = 65_536
+OTHER_SECONDS_SHARE = 0.25  # of the time of a file, for the lines that the change did not add
 _SWITCHED_OFF = {"Public IP (ipv4)"}  # an address is no secret
 _START, _END = r"(?<![A-Za-z0-9_-])", r"(?![A-Za-z0-9_-])"
 
 
 class _Format(RegexBasedDetector):
-    """A format that detect-secrets lacks, or knows only in an older form."""
+    """A format that detect-secrets lacks, or knows only in an older form; ``alone``: as a word of its own."""
 
     secret_type = ""
-
-    def __init__(self, kind: str, pattern: str) -> None:
-        self.secret_type = kind
-        self.denylist = [re.compile(f"{_START}{pattern}{_END}")]
-
     denylist: Sequence[re.Pattern[str]] = ()
 
+    def __init__(self, kind: str, pattern: str, *, alone: bool = True) -> None:
+        self.secret_type = kind
+        self.denylist = [re.compile(f"{_START}{pattern}{_END}" if alone else pattern)]
+
+
+class _EncodedKey(_Format):
+    """Base64 of a PEM block, told from a certificate by its decoded first line."""
+
+    def analyze_string(self, string: str) -> Generator[str, None, None]:
+        """Each match whose first bytes name a private key."""
+        for match in self.denylist[0].finditer(string):
+            start = match.group()[:80].rstrip("=")
+            if b"PRIVATE KEY" in base64.b64decode(start[: len(start) // 4 * 4]):
+                yield match.group()
+
+
+_ALL_CLASSES = r"(?=[^\W\d]{0,99}\d)(?=[A-Z\d_/+-]{0,99}[a-z])(?=[a-z\d_/+-]{0,99}[A-Z])"
+_AWS_VALUE = (
+    r"(?=[a-zA-Z/+]{0,39}\d)(?=[A-Z0-9/+]{0,39}[a-z])(?=[a-z0-9/+]{0,39}[A-Z])"
+    r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+)
+"""AWS's secret keys have no prefix: 40 characters of base64, of all classes, so that no git id is one."""
+
+_AWS_NAME = r"(?i:aws[_-]?secret[_-]?(?:access[_-]?)?key|secret_?access_?key)"
+# also without a user name, and with characters that detect-secrets does not take for a password's
+_NOT_IN_PASSWORDS = r":/?#@\s\"'`<>(){}"
+_URL = (
+    r"://[^:/?#\[\]@\s\"'`<>]{0,100}:"
+    rf"([^{_NOT_IN_PASSWORDS}$][^{_NOT_IN_PASSWORDS}]{{2,200}})@(?=[\w\[])"
+)
 
 FORMATS = (
     # documented by their issuers as prefixes that secret scanning may rely on
     _Format("Anthropic API Key", r"sk-ant-[a-z]{3,6}\d{2}-[A-Za-z0-9_-]{20,}"),
     _Format("OpenAI Token", r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}"),
     _Format("Google API Key", r"AIza[A-Za-z0-9_-]{35}"),
+    _Format("Google OAuth Secret", r"GOCSPX-[A-Za-z0-9_-]{28}"),
     _Format("GitHub Token", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"),
     _Format("Hugging Face Token", r"hf_[A-Za-z]{34}"),
     _Format("DigitalOcean Token", r"do[opr]_v1_[a-f0-9]{64}"),
     _Format("NPM tokens", r"npm_[A-Za-z0-9]{36}"),
     _Format("Slack Token", r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{32,}"),
-    _Format("Private Key", r"BEGIN ENCRYPTED PRIVATE KEY"),
+    _Format("Stripe Access Key", r"[rs]k_live_[A-Za-z0-9]{24,}"),
+    _Format("Shopify Token", r"shp(?:at|ss|ca|pa)_[A-Fa-f0-9]{32}"),
+    _Format("Vault Token", rf"hv[bs]\.{_ALL_CLASSES}[\w-]{{24,}}"),  # else `hvs.` and a name of a program
+    _Format("Databricks Token", r"dapi[0-9a-f]{32}(?:-\d)?"),
+    _Format("Grafana Token", r"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}"),
+    _Format("Docker Token", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}"),
+    _Format("Webhook Secret", r"whsec_[A-Za-z0-9+/]{24,}"),
+    _Format("age Secret Key", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}"),  # Bech32's alphabet
+    _Format("AWS Secret Key", rf"{_AWS_NAME}\W{{1,30}}?{_AWS_VALUE}", alone=False),
+    _Format("Basic Auth Credentials", _URL, alone=False),
+    _Format("Private Key", r"BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?", alone=False),
+    _Format("Private Key", r"PuTTY-User-Key-File-\d", alone=False),
+    _EncodedKey("Encoded Private Key", r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{26,}={0,2}", alone=False),
 )
+# Terraform's providers and backends name it without `aws`
+TERRAFORM = (_Format("AWS Secret Key", rf"\bsecret_key\W{{1,30}}?{_AWS_VALUE}", alone=False),)
 # `key = value` without quotes: detectors that guess want quotes
 _UNQUOTED = re.compile(r"^(\s*(?:-\s+)?(?:export\s+)?[\w.\-/]+\s*[:=]\s*)([^\s'\"#][^\s'\"]*)(\s*(?:#.*)?)$")
 _CONFIG_SUFFIXES = {".yml", ".yaml", ".ini", ".cfg", ".conf", ".cnf", ".properties", ".toml", ".env", ""}
@@ -74,16 +119,18 @@ _MAY_BE_KNOWN = re.compile(r"://|BEGIN|PuTTY|xox|AKC|AP[\dA-F]|[A-Za-z0-9_+/=-]{
 _MAY_BE_KEYWORD = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
 _MAY_BE_RANDOM = re.compile(r"['\"][A-Za-z0-9+/\\_=-]{9}")
 
+_REST = re.compile(r"[A-Za-z0-9+/=_-]*+")
+
 Span = tuple[int, int]
 
 
-def load_detectors() -> tuple[list[RegexBasedDetector], list[BasePlugin]]:
-    """Detectors of known formats, and those that guess (entropy and keywords)."""
+def load_detectors(suffix: str = "") -> tuple[list[RegexBasedDetector], list[BasePlugin]]:
+    """Detectors of known formats in files of this kind, and those that guess (entropy and keywords)."""
     classes: Mapping[str, type[Any]] = get_mapping_from_secret_type_to_class()
     every = [plugin() for kind, plugin in classes.items() if kind not in _SWITCHED_OFF]
     known = [plugin for plugin in every if isinstance(plugin, RegexBasedDetector)]
     guesses = [plugin for plugin in every if not isinstance(plugin, RegexBasedDetector)]
-    return [*known, *FORMATS], guesses
+    return [*known, *FORMATS, *(TERRAFORM if suffix in (".tf", ".tfvars") else ())], guesses
 
 
 def find_known(detector: RegexBasedDetector, line: str, deadline: float = math.inf) -> Iterator[Span]:
@@ -104,7 +151,10 @@ def find_known(detector: RegexBasedDetector, line: str, deadline: float = math.i
                 if values.isdisjoint((match.group(), *match.groups())):
                     continue  # some detectors check more than the pattern
                 group = max(range(len(match.groups()) + 1), key=lambda n: _worth(match, n))
-                yield start + match.start(group), start + match.end(group)
+                end = start + match.end(group)
+                if match.end(group) == WINDOW:  # the secret goes on behind the window
+                    end = _REST.match(line, end, end + LONGEST).end()  # type: ignore[union-attr]
+                yield start + match.start(group), end
 
 
 def _worth(match: "re.Match[str]", group: int) -> int:
@@ -125,10 +175,8 @@ def find_guesses(detector: BasePlugin, line: str, suffix: str) -> Iterator[Span]
         secret = found.secret_value
         if not secret or _is_explained(secret, text, detector):
             continue
-        position = line.find(secret)
-        while position >= 0:
-            yield position, position + len(secret)
-            position = line.find(secret, position + len(secret))
+        places = [match.span() for match in re.finditer(re.escape(secret), line)]
+        yield from places or [(0, len(line))]  # the detector may have unescaped it
 
 
 def _is_explained(secret: str, line: str, detector: BasePlugin) -> bool:
@@ -175,52 +223,90 @@ def _tail(value: str) -> str:
     return re.sub(r"^[A-Za-z]{2,10}[_-]([a-z0-9]+[_-])*", "", value)[-20:]
 
 
-def scan_file(job: dict[str, Any], seconds: float) -> Iterator[dict[str, Any] | None]:
-    """Each line's hits by kind; a last None where the time for the file ran out."""
+def scan_file(job: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The answer for one file; lines that the time does not suffice for are hidden whole."""
+    known, guesses = load_detectors(job["suffix"])
+    lines: list[str] = [raw.rstrip() for raw in job["lines"]]
+    added = [number for first, last in job["added"] for number in range(first, min(last, len(lines)) + 1)]
+    guesses = guesses if job["guess"] else []
     deadline = time.monotonic() + seconds
-    known, guesses = load_detectors()
-    lines = ((first + index, raw) for first, block in job["blocks"] for index, raw in enumerate(block))
-    for number, raw in lines:
-        line = raw.rstrip()
-        found: dict[str, list[Span]] = {}
+    hits: list[dict[str, Any]] = []
+    number = 0
+    try:
+        for number in added:
+            hits += scan_line(number, lines[number - 1], known, guesses, job["suffix"], deadline=deadline)
+    except TimeoutError:
+        unread = sorted(set(range(1, len(lines) + 1)).difference(n for n in added if n < number))
+        return {"hits": hits, "masks": hide_lines(lines, unread), "slow": True}
+    others = sorted(set(range(1, len(lines) + 1)).difference(added))
+    deadline = time.monotonic() + seconds * OTHER_SECONDS_SHARE
+    return {"hits": hits, "masks": scan_others(lines, others, known, deadline), "slow": False}
+
+
+def scan_line(
+    number: int,
+    line: str,
+    known: Sequence[RegexBasedDetector],
+    guesses: Sequence[BasePlugin],
+    suffix: str,
+    *,
+    deadline: float,
+) -> Iterator[dict[str, Any]]:
+    """One line's hits by kind; raises TimeoutError past the deadline."""
+    found = find_all_known(known, line, deadline)
+    if not found and len(line) <= MAX_GUESS_CHARACTERS:
+        for guess in guesses:
+            if spans := list(find_guesses(guess, line, suffix)):
+                found[guess.secret_type] = spans
+    for kind, spans in found.items():
+        values = [line[start:end] for start, end in spans] if kind != "Private Key" else []
+        yield {
+            "line": number,
+            "kind": kind,
+            "spans": spans,
+            "sample": bool(values) and all(map(is_sample, values)),
+            "placeholder": bool(values) and all(map(is_placeholder, values)),
+            "prose": kind == "Secret Keyword" and all(is_prose(line, s, suffix) for s in spans),
+        }
+
+
+def find_all_known(
+    detectors: Sequence[RegexBasedDetector], line: str, deadline: float
+) -> dict[str, list[Span]]:
+    """Where known formats stand in a line, by kind; raises TimeoutError past the deadline."""
+    if time.monotonic() > deadline:
+        raise TimeoutError
+    found: dict[str, list[Span]] = {}
+    for detector in detectors if _MAY_BE_KNOWN.search(line) else ():
+        if spans := list(find_known(detector, line, deadline)):
+            same = found.setdefault(detector.secret_type, [])
+            same += (span for span in spans if span not in same[-200:])
+    return found
+
+
+def scan_others(
+    lines: Sequence[str], numbers: Sequence[int], known: Sequence[RegexBasedDetector], deadline: float
+) -> list[tuple[int, str, int, int]]:
+    """Line, kind and columns of the known formats on some lines; no finding, but nothing may show them."""
+    masks: list[tuple[int, str, int, int]] = []
+    for index, number in enumerate(numbers):
         try:
-            for detector in known if _MAY_BE_KNOWN.search(line) else ():
-                if spans := list(find_known(detector, line, deadline)):
-                    found.setdefault(detector.secret_type, []).extend(spans)
+            found = find_all_known(known, lines[number - 1], deadline)
         except TimeoutError:
-            yield None
-            return
-        if time.monotonic() > deadline:
-            yield None
-            return
-        if job["guess"] and not found and len(line) <= MAX_GUESS_CHARACTERS:
-            for guess in guesses:
-                if spans := list(find_guesses(guess, line, job["suffix"])):
-                    found[guess.secret_type] = spans
-        for kind, spans in found.items():
-            values = [line[start:end] for start, end in spans] if kind != "Private Key" else []
-            yield {
-                "line": number,
-                "kind": kind,
-                "spans": spans,
-                "sample": bool(values) and all(map(is_sample, values)),
-                "placeholder": bool(values) and all(map(is_placeholder, values)),
-                "prose": kind == "Secret Keyword" and all(is_prose(line, s, job["suffix"]) for s in spans),
-            }
+            return masks + hide_lines(lines, numbers[index:])
+        masks += ((number, kind, start, end) for kind, spans in found.items() for start, end in spans)
+    return masks
+
+
+def hide_lines(lines: Sequence[str], numbers: Sequence[int]) -> list[tuple[int, str, int, int]]:
+    """All that may hold a secret, whole."""
+    return [(number, "", 0, -1) for number in numbers if _MAY_BE_KNOWN.search(lines[number - 1])]
 
 
 def main(argv: Sequence[str]) -> None:
     """Read the jobs, print the answer."""
     jobs = json.loads(Path(argv[1]).read_bytes())
-    hits: list[dict[str, Any]] = []
-    slow: list[int] = []
-    for index, job in enumerate(jobs["files"]):
-        for hit in scan_file(job, jobs["seconds"]):
-            if hit is None:
-                slow.append(index)
-            else:
-                hits.append({"file": index, **hit})
-    json.dump({"hits": hits, "slow": slow}, sys.stdout)
+    json.dump({"files": [scan_file(job, jobs["seconds"]) for job in jobs["files"]]}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
-from reviewbot.core import Evidence, FileChange, LineRanges, Location, Rejected, Severity
+from reviewbot.change.content import decode_wide
+from reviewbot.core import Evidence, FileChange, LineRanges, Location, Mask, Rejected, Severity
 
 BATCH_FILES = 400
 MAX_CALLS = 40
@@ -21,11 +22,27 @@ MAX_CALLS = 40
 
 PYTHON_SUFFIXES = (".py", ".pyi", ".pyw")
 _BOM = b"\xef\xbb\xbf"
-_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")  # PEP 263
-_SLOW_CODECS = frozenset({"idna", "punycode", "undefined"})  # quadratic, and no source code uses them
+_COOKIE = re.compile(
+    rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)"
+)  # PEP 263, as tokenize.detect_encoding reads it
+_NO_CODE = re.compile(rb"[ \t\f]*(?:#|$)")
+_LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+_ALIASES = re.compile(r"(utf-8|latin-1|iso-8859-1|iso-latin-1)(?:-.*)?")
+_ODD_CODECS = frozenset("idna punycode undefined unicode-escape raw-unicode-escape".split())
+"""The first two are quadratic, the last two warn; source code uses none of them."""
+_PROBE = bytes(range(128)) + rb" \u000a\x0a +ACM-+AAo- ~{VP~} " + b"\x1b$B!!\x1b(B \x1b$)C\x0e!!\x0f"
+"""ASCII that a codec with escapes of its own does not leave as it is."""
+_SHEBANG = re.compile(
+    r"#!(?:.*[/\s'\"])?(?:(?:i|micro)?python[\w.+-]*|pypy[\w.+-]*|(?:uv|pipx|hatch|pdm)\s+run)(?=[\s'\"]|$)"
+)
+_NO_SCRIPTS = frozenset(
+    ".md .rst .adoc .mdx .txt .htm .html .json .yml .yaml .toml .xml .csv .ipynb .log .out .patch .diff"
+    " .j2 .jinja .jinja2 .mako .tmpl .tpl .template .in .c .h .go .rs .java .kt .cs .css".split()
+)
+"""What a file of these suffixes is, its first line does not change. A script may have any name."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TRIAL_FOLDERS = frozenset(
-    "test tests testing testdata test_data fixture fixtures __tests__ __mocks__ spec specs "
+    "test tests testdata test_data fixture fixtures __tests__ __mocks__ spec specs "
     "example examples sample samples doc docs".split()
 )
 _TRIAL_NAMES = re.compile(
@@ -46,11 +63,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One head file: its change and its decoded lines (without line feeds)."""
+    """One head file: its change and its decoded lines (without line feeds).
+
+    ``unread`` says why these lines are not what Python would run; "" where they are. ``is_plain`` is
+    whether they are the blob's UTF-8 character for character, so that columns are the blob's too.
+    """
 
     change: FileChange
     lines: tuple[str, ...]
     excluded: bool = False
+    unread: str = ""
+    is_plain: bool = True
 
     @property
     def path(self) -> str:
@@ -64,10 +87,8 @@ class Source:
 
     @property
     def is_python(self) -> bool:
-        """By its extension or, without one, its ``#!`` line."""
-        if PurePosixPath(self.path).suffix:
-            return self.path.endswith(PYTHON_SUFFIXES)
-        return self.lines[0].startswith("#!") and "python" in self.lines[0]
+        """By its extension in any case or, where that says nothing else, its ``#!`` line."""
+        return _is_python(self.path, self.lines[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,39 +151,76 @@ class Outcome:
     unread: Mapping[str, str] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     failure: str | None = None
+    masks: Mapping[str, tuple[Mask, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that one analyzer said. ``read`` are the paths whose rules all ran, ``failed`` path to reason."""
+    """All that one analyzer said. ``read`` are the paths whose rules all ran, ``failed`` path to reason.
+
+    ``masks`` are places of secrets by path, beyond those of the evidence.
+    """
 
     evidence: tuple[Evidence, ...] = ()
     read: frozenset[str] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     calls: tuple[AnalyzerCall, ...] = ()
+    masks: Mapping[str, tuple[Mask, ...]] = field(default_factory=dict)
 
 
 def parse_source(change: FileChange, blob: bytes, *, excluded: bool = False) -> Source:
-    """Decode a head blob: UTF-8 with invalid bytes replaced, or a Python file's own encoding."""
+    """Decode a head blob: UTF-8 with invalid bytes replaced, UTF-16 or 32 with a mark, or as Python would."""
+    wide = decode_wide(blob)
+    if wide is not None:
+        return Source(change, tuple(wide.split("\n")), excluded, is_plain=False)
     rows = blob.removeprefix(_BOM).split(b"\n")
-    suffix = PurePosixPath(change.path).suffix
-    may_be_python = suffix in PYTHON_SUFFIXES or (not suffix and rows[0].startswith(b"#!"))
-    lines = _decode_by_cookie(rows) if may_be_python else None
-    return Source(change, lines or tuple(row.decode("utf-8", "replace") for row in rows), excluded)
+    lines = tuple(row.decode("utf-8", "replace") for row in rows)
+    plain = Source(change, lines, excluded, is_plain=not blob.startswith(_BOM))
+    # a byte order mark and another encoding than UTF-8 is a syntax error
+    encoding = _cookie(rows) if plain.is_python and plain.is_plain else None
+    if encoding in (None, "utf-8"):
+        return plain
+    return _decode_as(encoding, rows, plain)
 
 
-def _decode_by_cookie(rows: Sequence[bytes]) -> tuple[str, ...] | None:
-    cookie = next((found for row in rows[:2] if (found := _COOKIE.match(row))), None)
-    if cookie is None:
-        return None
-    encoding = cookie.group(1).decode("ascii", "replace")
-    try:
-        if codecs.lookup(encoding).name in _SLOW_CODECS:
+def _is_python(path: str, first_line: str) -> bool:
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in PYTHON_SUFFIXES:
+        return True
+    return suffix not in _NO_SCRIPTS and bool(_SHEBANG.match(first_line[:256]))
+
+
+def _cookie(rows: Sequence[bytes]) -> str | None:
+    """The encoding that a comment on line 1 names, or one on line 2 below a line without code."""
+    # a lone carriage return ends a line for Python, and two of its lines are in our first two
+    heads = _LINE_ENDS.split(b"\n".join(rows[:2]))[:2]
+    for head in heads:
+        if found := _COOKIE.match(head):
+            name = found[1].decode("ascii", "replace").replace("_", "-")
+            known = _ALIASES.fullmatch(name.lower())
+            return known[1] if known else name
+        if not _NO_CODE.match(head):
             return None
-        return tuple(row.decode(encoding) for row in rows)
+    return None
+
+
+def _decode_as(encoding: str, rows: Sequence[bytes], plain: Source) -> Source:
+    try:
+        is_superset = (
+            codecs.lookup(encoding).name not in _ODD_CODECS
+            and _PROBE.decode(encoding) == _PROBE.decode("ascii")
+        )  # fmt: skip
     except (LookupError, ValueError):
-        return None
+        is_superset = False
+    if not is_superset:
+        why = f"the file names the encoding {clean(encoding, 40)}, in which ASCII may mean other text"
+        return replace(plain, unread=why)
+    try:
+        lines = tuple(row.decode(encoding) for row in rows)
+    except ValueError:
+        return plain  # Python refuses the file
+    return replace(plain, lines=lines, is_plain=False)
 
 
 def unfold(lines: Sequence[str], breaks: re.Pattern[str]) -> tuple[str, Sequence[int]]:

@@ -7,71 +7,27 @@ A comment that already stands in the base blob is honoured; one that the change 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Sha, Suppression
+from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Location, Severity, Sha, Suppression
+from reviewbot.evidence.python_text import comment_columns
 from reviewbot.evidence.sources import line_numbers, parse_source
-
-Place = Literal["line", "before", "file", "range"]
-"""Where a comment of this form must stand: on the result's lines, on the line before, anywhere, above."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One form of suppression comment. Group ``rules``, where it matched, lists the rules it names."""
-
-    place: Place
-    pattern: re.Pattern[str]
-
-
-_CODES = r"(?P<rules>[A-Za-z]+[A-Za-z0-9_-]*\d*(?:[,\s]+[A-Z]+\d+)*)"
-_BRACKET = r"\[(?P<rules>[^\[\]]*)\]"
-
-
-def _form(place: Place, pattern: str) -> Form:
-    return Form(place, re.compile(pattern, re.IGNORECASE))
-
-
-# What each tool itself documents; ours run with all of these switched off.
-FORMS: Mapping[str, tuple[Form, ...]] = {
-    "ruff": (
-        _form("line", rf"#\s*noqa(?::\s*{_CODES})?"),
-        _form("line", r"#\s*nosec\b(?::?\s*(?P<rules>[BS]\d+(?:[,\s]+[BS]\d+)*))?"),
-        _form("line", rf"#\s*ruff:\s*ignore{_BRACKET}"),
-        _form("before", rf"^\s*#\s*ruff:\s*ignore{_BRACKET}"),
-        _form("range", rf"^\s*#\s*ruff:\s*disable{_BRACKET}"),
-        _form("file", rf"^\s*#\s*(?:ruff|flake8):\s*noqa(?::\s*{_CODES})?"),
-        _form("file", rf"^\s*#\s*ruff:\s*file-ignore{_BRACKET}"),
-    ),
-    "zizmor": (_form("line", rf"#\s*zizmor:\s*ignore{_BRACKET}"),),
-    "hadolint": (
-        _form("before", r"^\s*#\s*hadolint\s+(?:\S+\s+)*?ignore\s*=\s*(?P<rules>[\w,\s]+)"),
-        _form("file", r"^\s*#\s*hadolint\s+global\s+ignore\s*=\s*(?P<rules>[\w,\s]+)"),
-        _form("before", r"#\s*shellcheck\s+disable\s*=\s*(?P<rules>[\w,]+)"),
-    ),
-    "detect-secrets": (
-        _form("line", r"pragma: ?(?:allow|white)list[ -]secret"),
-        _form("before", r"pragma: ?allowlist[ -]nextline[ -]secret"),
-    ),
-}
-# Any tool's, for SARIF that only says "suppressed in source": nearby, whatever looks like a silencing word
-_ANY = re.compile(
-    r"\b(NOLINT|nosemgrep|nosec|noqa|noinspection|lgtm|codeql|NOSONAR|ggignore|gosec|kics-scan|checkov:skip"
-    r"|clippy::|pragma)|ignore|suppress|disable|allow|skip|ts-expect-error",
-    re.IGNORECASE,
+from reviewbot.evidence.suppression_forms import (
+    ANY,
+    ANY_IN_FILE,
+    EVERY_FORM,
+    FORMS,
+    MAY_BE_FORM,
+    RANGE_END,
+    Place,
+    names_in_full,
+    names_rule,
 )
-_ANY_IN_FILE = re.compile(
-    r"(ruff|flake8):\s*(noqa|file-ignore|disable)|pylint:\s*(skip-file|disable)|eslint-disable(?!-(next-)?line)"
-    r"|hadolint\s+global|mypy:\s*ignore-errors|@ts-nocheck|NOLINTBEGIN|biome-ignore-all|rubocop:disable"
-    r"|phpcs:\s*(ignoreFile|disable)|pragma\s+warning\s+disable|SuppressWarnings|SuppressFBWarnings",
-    re.IGNORECASE,
-)
-_NOSEC = re.compile(r"B(\d+)")
-_RANGE_END = re.compile(rf"^\s*#\s*ruff:\s*enable{_BRACKET}", re.IGNORECASE)
+
 _CALL = re.compile(r"(?<![\w.])([\w.]++)\s*+\(")
 LONGEST_LINE = 2_000
 """A longer line is generated text: no comment in it silences anything."""
@@ -96,9 +52,10 @@ def mark_suppressions(
     """Give each result on head its suppression: BASE, CHANGE or what it had.
 
     A SARIF result that claims to be suppressed in source stays CHANGE unless a comment of the base is
-    found for it: a claim alone silences nothing. A comment on an edited line counts as old only where it
-    names the rule and the line still calls the same names and is at least 60 % the old text, one new
-    line for each old one. Raises whatever ``read_blob`` raises.
+    found for it: a claim alone silences nothing. Where the change touched the code that a comment is
+    about, the comment counts as old only if it names the rule in full and the code still calls the same
+    names and is at least 60 % the old text, one new line for each old one. No comment excuses a secret
+    of a known format on an added line. Raises whatever ``read_blob`` raises.
     """
     files = {change.path: change for change in changes.files if change.head_blob is not None}
     marked = list(evidence)
@@ -123,10 +80,14 @@ def _may_be_silenced(item: Evidence, head: Sha) -> bool:
 class _Comments:
     """The suppression comments of one head file. What holds for the whole file is looked up once."""
 
-    def __init__(
-        self, lines: Sequence[str], added: frozenset[int], moved: Mapping[int, frozenset[str]]
-    ) -> None:
-        self._lines, self._added, self._moved = lines, added, moved
+    def __init__(self, change: FileChange, lines: Sequence[str], columns: Mapping[int, int] | None) -> None:
+        self._lines, self._columns = lines, columns
+        self._added = frozenset(line_numbers(change.added))
+        self._touched = sorted(self._added)
+        self._gaps = change.gaps
+        self._moved = _moved(change.hunks, is_python=columns is not None)
+        self._rewritten = _rewritten(change.hunks)
+        self._lost_end = _lost_end(change.hunks)
         self._of_line = cache(self._find_of_line)
         self._of_place = cache(self._find_of_place)
         self._of_file = cache(self._find_of_file)
@@ -135,21 +96,48 @@ class _Comments:
     @classmethod
     def of(cls, change: FileChange, read_blob: Callable[[Sha], bytes]) -> "_Comments":
         assert change.head_blob is not None
-        lines = parse_source(change, read_blob(change.head_blob)).lines
-        return cls(lines, frozenset(line_numbers(change.added)), _moved(change.hunks))
+        source = parse_source(change, read_blob(change.head_blob))
+        return cls(change, source.lines, comment_columns(source.lines) if source.is_python else None)
 
     def judge(self, item: Evidence) -> Suppression:
         """BASE where a comment of the base silences the item, CHANGE where only new ones do."""
         if item.source == "sarif":
             return self._judge_claim(item)
         assert item.location is not None
-        first, last = item.location.start_line, min(item.location.end_line, len(self._lines))
-        found = [match for match in self._near(item.tool, first, last) if _names(match.rules, item.rule)]
-        olds = {self._stood_in_base(match) for match in found} | self._of_file(item.tool, item.rule)
-        olds |= {old for old in (True, False) if self._ranges(item.tool, item.rule, old).holds(first)}
-        if True in olds:
+        place = replace(
+            item.location,
+            end_line=max(item.location.start_line, min(item.location.end_line, len(self._lines))),
+        )
+        first, last = place.start_line, place.end_line
+        found = [match for match in self._near(item.tool, first, last) if names_rule(match.rules, item.rule)]
+        olds = {self._is_old(match, item, place) for match in found} | self._of_file(item.tool, item.rule)
+        for old in (True, False):
+            if self._ranges(item.tool, item.rule, old).holds(first):
+                olds.add(old and not self._lost_end)
+        if True in olds and not self._is_new_secret(item):
             return Suppression.BASE
         return Suppression.CHANGE if olds else item.suppression
+
+    def _is_new_secret(self, item: Evidence) -> bool:
+        assert item.location is not None
+        is_known_format = item.tool == "detect-secrets" and item.severity.rank >= Severity.HIGH.rank
+        return is_known_format and item.location.start_line in self._added
+
+    def _is_old(self, match: _Match, item: Evidence, place: Location) -> bool:
+        """Whether the base had this comment for this code."""
+        first, last = place.start_line, place.end_line
+        names = names_in_full(match.rules, item.rule)
+        if match.line < first and first in self._added and match.line not in self._added:
+            # the comment stands still above code that the change put there
+            return names and first in self._rewritten
+        if match.line in self._added:
+            return names and match.text in self._moved.get(match.line, ())
+        return names or not self._touches(first, last)
+
+    def _touches(self, first: int, last: int) -> bool:
+        """Whether the change added a line of the range or deleted one inside it."""
+        added = bisect_left(self._touched, first) < bisect_right(self._touched, last)
+        return added or bisect_left(self._gaps, first) < bisect_left(self._gaps, last)
 
     def _judge_claim(self, item: Evidence) -> Suppression:
         """A tool says "in source" but not by what: one new comment that it may mean is enough to doubt."""
@@ -163,29 +151,33 @@ class _Comments:
         return Suppression.BASE if known else Suppression.CHANGE
 
     def _moved_with_name(self, number: int, rule: str) -> bool:
-        texts = [_comment(match) for match in _ANY.finditer(self._line(number))]
+        texts = [_comment(match) for match in ANY.finditer(self._line(number))]
         named = re.compile(rf"(?<![\w.-]){re.escape(rule)}(?![\w.-])")
         return all(text in self._moved.get(number, ()) and named.search(text) for text in texts)
 
     @cached_property
     def _claimable(self) -> list[int]:
         """The lines with a word that some tool may take for a silencing comment."""
-        return [number for number in range(1, len(self._lines) + 1) if _ANY.search(self._line(number))]
+        return [number for number in range(1, len(self._lines) + 1) if ANY.search(self._line(number))]
 
     @cached_property
     def _file_claims(self) -> set[bool]:
         """Of the lines that may silence a whole file for some tool: whether they are old (True) or new."""
         numbers = range(1, len(self._lines) + 1)
-        return {number not in self._added for number in numbers if _ANY_IN_FILE.search(self._line(number))}
+        return {number not in self._added for number in numbers if ANY_IN_FILE.search(self._line(number))}
 
-    def _stood_in_base(self, match: _Match) -> bool:
+    def _stood_in_base(self, match: _Match, rule: str) -> bool:
         if match.line not in self._added:
             return True
-        return match.rules is not None and match.text in self._moved.get(match.line, ())
+        named = names_in_full(match.rules, rule)
+        return named and match.text in self._moved.get(match.line, ())
 
     def _line(self, number: int) -> str:
+        """The line; of Python only its comment, at its place."""
         line = self._lines[number - 1]
-        return line if len(line) <= LONGEST_LINE else ""
+        if len(line) > LONGEST_LINE:
+            return ""
+        return line if self._columns is None else _only_comment(line, self._columns.get(number))
 
     def _near(self, tool: str, first: int, last: int) -> Iterator[_Match]:
         # a statement over several lines may carry its comment on any of them
@@ -206,7 +198,7 @@ class _Comments:
         )
 
     def _everywhere(self, tool: str, place: Place, rule: str) -> Iterator[_Match]:
-        return (match for match in self._of_place(tool, place) if _names(match.rules, rule))
+        return (match for match in self._of_place(tool, place) if names_rule(match.rules, rule))
 
     def _find_of_place(self, tool: str, place: Place) -> tuple[_Match, ...]:
         if all(form.place != place for form in FORMS.get(tool, ())):
@@ -216,14 +208,14 @@ class _Comments:
 
     def _find_of_file(self, tool: str, rule: str) -> frozenset[bool]:
         """Of the comments that silence the rule in the whole file: whether they are old (True) or new."""
-        return frozenset(self._stood_in_base(match) for match in self._everywhere(tool, "file", rule))
+        return frozenset(self._stood_in_base(match, rule) for match in self._everywhere(tool, "file", rule))
 
     def _find_ranges(self, tool: str, rule: str, old: bool) -> "_Ranges":
         """The parts of the file in which an old (or new) ``disable`` comment silences the rule."""
-        found = [m for m in self._everywhere(tool, "range", rule) if self._stood_in_base(m) is old]
+        found = [m for m in self._everywhere(tool, "range", rule) if self._stood_in_base(m, rule) is old]
         ends: dict[str, list[int]] = {}
         for number in range(1, len(self._lines) + 1) if found else ():
-            if end := _RANGE_END.match(self._line(number)):
+            if end := RANGE_END.match(self._line(number)):
                 ends.setdefault(end["rules"], []).append(number)
         reach: list[int] = []
         for match in found:
@@ -245,25 +237,16 @@ class _Ranges(NamedTuple):
         return before > 0 and self.reach[before - 1] >= line
 
 
+def _only_comment(line: str, column: int | None) -> str:
+    if column is None:
+        return ""
+    before = line[:column]
+    return (before if before.isspace() else "." * column) + line[column:]
+
+
 def _comment(match: re.Match[str]) -> str:
     """The comment's own text from the match to the end of its line, white space folded."""
     return " ".join(match.string[match.start() :].split())
-
-
-@lru_cache(maxsize=4096)
-def _listed(rules: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The names of a comment's list in capitals, and those that are prefixes of codes."""
-    listed = re.split(r"[,\s]+", rules.strip())
-    codes = (_NOSEC.sub(r"S\1", code) for code in listed if re.fullmatch(r"[A-Z]+\d*", code))
-    return frozenset(code.upper() for code in listed), tuple(code for code in codes if code)
-
-
-def _names(rules: str | None, rule: str) -> bool:
-    """Whether a comment's list (None: every rule) names the rule; ``S6`` names ``S602``."""
-    if rules is None:
-        return True
-    listed, prefixes = _listed(rules)
-    return rule.upper() in listed or (bool(re.fullmatch(r"[A-Z]+\d+", rule)) and rule.startswith(prefixes))
 
 
 class _Carrier(NamedTuple):
@@ -274,16 +257,16 @@ class _Carrier(NamedTuple):
     code: str
 
 
-def _moved(hunks: Iterable[Hunk]) -> dict[int, frozenset[str]]:
+def _moved(hunks: Iterable[Hunk], *, is_python: bool) -> dict[int, frozenset[str]]:
     """The comments of added lines that also stood on a similar deleted line of the hunk, one for one."""
     moved: dict[int, set[str]] = {}
     comparisons = 0
     for hunk in hunks:
         left: dict[str, list[str]] = {}
-        for carrier in _carriers(hunk, "-"):
+        for carrier in _carriers(hunk, "-", is_python=is_python):
             for text in carrier.texts:
                 left.setdefault(text, []).append(carrier.code)
-        for carrier in _carriers(hunk, "+") if left else ():
+        for carrier in _carriers(hunk, "+", is_python=is_python) if left else ():
             for text in carrier.texts:
                 for index, code in enumerate(left.get(text, ())):
                     comparisons += 1
@@ -296,16 +279,44 @@ def _moved(hunks: Iterable[Hunk]) -> dict[int, frozenset[str]]:
     return {number: frozenset(texts) for number, texts in moved.items()}
 
 
-def _carriers(hunk: Hunk, sign: str) -> Iterator[_Carrier]:
+def _carriers(hunk: Hunk, sign: str, *, is_python: bool) -> Iterator[_Carrier]:
     """The deleted (``-``) or added (``+``) lines with a comment; one by itself is about the next line."""
     number = hunk.head_start
     for index, line in enumerate(hunk.lines):
-        if line.startswith(sign) and len(line) <= LONGEST_LINE and (found := _suppressions(line[1:])):
+        if (
+            line.startswith(sign)
+            and len(line) <= LONGEST_LINE
+            and (found := _suppressions(line[1:], is_python))
+        ):
             code = line[1 : 1 + min(start for start, _ in found)].rstrip(" \t#/*-")
             following = hunk.lines[index + 1 : index + 1 + NEARBY_LINES]
             code = code or next((text[1:] for text in following if _is_code(text, sign)), "")
             yield _Carrier(number, tuple(dict.fromkeys(text for _, text in found)), code.strip())
         number += line[:1] in ("+", " ")
+
+
+def _rewritten(hunks: Iterable[Hunk]) -> frozenset[int]:
+    """The first added line of each block of edits whose first deleted line was similar code."""
+    found: set[int] = set()
+    for hunk in hunks:
+        number, old, new = hunk.head_start, None, None
+        for line in (*hunk.lines, " "):
+            if line[:1] == "-":
+                old = old if old is not None else line[1:].strip()
+            elif line[:1] == "+":
+                new = new if new is not None else (number, line[1:].strip())
+            elif line[:1] == " ":
+                if old is not None and new is not None and _is_similar(old, new[1]):
+                    found.add(new[0])
+                old = new = None
+            number += line[:1] in ("+", " ")
+    return frozenset(found)
+
+
+def _lost_end(hunks: Iterable[Hunk]) -> bool:
+    """Whether the change deletes the end of a range: what an old comment then covers besides is new."""
+    ends = [line for hunk in hunks for line in hunk.lines if RANGE_END.match(line[1:])]
+    return any(line[0] == "-" and f"+{line[1:]}" not in ends for line in ends)
 
 
 def _is_code(line: str, sign: str) -> bool:
@@ -321,12 +332,10 @@ def _is_similar(old: str, new: str) -> bool:
     return SequenceMatcher(None, old, new, autojunk=False).ratio() >= SIMILAR
 
 
-_EVERY_FORM = (*(form.pattern for forms in FORMS.values() for form in forms), _ANY, _ANY_IN_FILE)
-_MAY_BE_FORM = re.compile(rf"ruff:|flake8:|zizmor:|hadolint|shellcheck|{_ANY.pattern}", re.IGNORECASE)
-
-
-def _suppressions(line: str) -> Sequence[tuple[int, str]]:
+def _suppressions(line: str, is_python: bool) -> Sequence[tuple[int, str]]:
     """(column, text) of every suppression comment on a line."""
-    if not (_MAY_BE_FORM.search(line) or _ANY_IN_FILE.search(line)):
+    if is_python:  # of a hunk one line is all there is to tell a string by
+        line = _only_comment(line, comment_columns([line]).get(1))
+    if not (MAY_BE_FORM.search(line) or ANY_IN_FILE.search(line)):
         return ()
-    return tuple((m.start(), _comment(m)) for pattern in _EVERY_FORM for m in pattern.finditer(line))
+    return tuple((m.start(), _comment(m)) for pattern in EVERY_FORM for m in pattern.finditer(line))

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reviewbot.core import Evidence, Location, Rejected, Severity
+from reviewbot.core import Evidence, FileChange, Location, Rejected, Severity, Side
 from reviewbot.evidence.sources import (
     Bench,
     Completed,
@@ -21,6 +21,9 @@ from reviewbot.evidence.sources import (
     parse_json,
     unfold,
 )
+
+if TYPE_CHECKING:
+    from reviewbot.evidence.checkouts import Checkout, Workflow
 
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 _PIN = Rule(MEDIUM, 0.6, "CWE-829", "what the name stands for can change; common, so it does not block")
@@ -75,20 +78,15 @@ RULES: Mapping[str, Rule] = {
 _CHECKOUT_RULE = Rule(
     HIGH, 0.9, "CWE-829", "code of the pull request meets the base repository's token, secrets and caches"
 )
+_GUARDED_RULE = replace(
+    _CHECKOUT_RULE, severity=MEDIUM, reason=f"{_CHECKOUT_RULE.reason}; its condition keeps outsiders out"
+)
+_GUESSED_RULE = Rule(
+    MEDIUM, 0.5, "CWE-829", "the revision is computed elsewhere; it may be the pull request's"
+)
 _CHECKOUT_TITLE = "Checks out the pull request's code where the base repository's rights and secrets are"
 _TRIGGER_TITLE = (
     "This trigger runs with the base repository's rights; line {} checks out the pull request's code"
-)
-_HEAD_OF_PULL = re.compile(
-    r"github\s*\.\s*event\s*\.\s*pull_request\s*\.\s*(head\s*\.\s*(sha|ref|repo)|merge_commit_sha)"
-    r"|github\s*\.\s*event\s*\.\s*workflow_run\s*\.\s*(head_sha|head_branch|head_commit|head_repository|pull_requests)"
-    r"|github\s*\.\s*head_ref"
-    r"|refs/pull/|\bpull/\S{0,200}?/(head|merge)\b|\bgh\s+pr\s+checkout\b",
-    re.IGNORECASE,
-)
-_CHECKS_OUT = re.compile(
-    r"^\s*(-\s+)?[\"']?(ref|repository)[\"']?\s*:|\bgit\s+(fetch|checkout|clone|pull|switch|merge|worktree)\b"
-    r"|\bgh\s+pr\s+checkout\b|[{,]\s*[\"']?(ref|repository)[\"']?\s*:",
 )
 _CONFIDENCE = {"High": 0.9, "Medium": 0.6, "Low": 0.3}
 _BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML 1.1, which zizmor's parser and GitHub's follow
@@ -104,6 +102,8 @@ _RUNS = re.compile(r"\bruns[\"']?\s*:")
 _WARNING = re.compile(
     r"WARN collect_inputs: zizmor::registry::input: failed to (?:parse input|validate .* as \S+): (.*)"
 )
+_TREE_CHARACTERS = 1024 * 1024
+"""Text that is parsed as YAML in one run; PyYAML takes some seconds for it."""
 _LONG = 20
 """Lines from which on a place is a whole job or file."""
 
@@ -116,6 +116,8 @@ def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
         if not source.excluded and not source.change.is_symlink and (layout := layout_of(source)) is not None
     ]
 
+    trees = _Trees()
+
     def scan(batch: Sequence[Placed]) -> Outcome:
         done = bench.call("zizmor", [*_OPTIONS, "--", *(str(placed.file) for placed in batch)])
         unread = _unread(done, batch)
@@ -126,13 +128,14 @@ def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
             failure = "zizmor printed no list of results"
         if failure is not None:
             return Outcome(done, failure=failure)
-        return replace(
-            parse_results(rows, {str(placed.file): placed for placed in batch}, done), unread=unread
-        )
+        named = {str(placed.file): placed for placed in batch}
+        return replace(parse_results(rows, named, done, trees), unread=unread)
 
     outcomes, failed, calls = in_batches("zizmor", files, scan)
     evidence = [item for outcome in outcomes for item in outcome.evidence]
-    checkouts = _checkouts(files, evidence)
+    read = [placed for placed in files if placed.source.path not in failed]
+    checkouts = [item for placed in read for item in _checkouts(placed, evidence, trees)]
+    failed.update(trees.problems)
     covered = {item.location for item in checkouts}
     rest = (item for item in evidence if item.rule != "dangerous-triggers" or item.location not in covered)
     return Report(
@@ -157,8 +160,43 @@ def layout_of(source: Source) -> str | None:
 
 
 def _place(source: Source, layout: str, bench: Bench) -> Placed:
+    text, ours = _text(source)
+    return Placed(source, bench.place(layout, text), ours)
+
+
+def _text(source: Source) -> tuple[str, Sequence[int]]:
+    """The file as YAML reads it, every line ended by a line feed, and the map back to our lines."""
     text, ours = unfold(source.lines, _BREAKS)
-    return Placed(source, bench.place(layout, text.translate(_NOT_YAML)), ours)
+    return text.translate(_NOT_YAML), ours
+
+
+class _Trees:
+    """Files as YAML nodes, each parsed once and only when asked for; ``problems``: path to reason."""
+
+    def __init__(self) -> None:
+        self.problems: dict[str, str] = {}
+        self._known: dict[str, Workflow | None] = {}
+        self._left = _TREE_CHARACTERS
+
+    def get(self, source: Source) -> "Workflow | None":
+        """The root, or None where there is no reading it, which is then one of the problems."""
+        if source.path not in self._known:
+            self._known[source.path] = self._parse(source)
+        return self._known[source.path]
+
+    def _parse(self, source: Source) -> "Workflow | None":
+        from reviewbot.evidence.checkouts import parse_workflow  # noqa: PLC0415 - needs PyYAML
+
+        text, _ = _text(source)
+        self._left -= len(text)
+        try:
+            if self._left < 0:
+                raise ValueError("the workflows of this change are too large together")
+            return parse_workflow(text)
+        except ValueError as error:
+            why = f"its checkouts and expressions could not be judged: {clean(error, 200)}"
+            self.problems[source.path] = why
+            return None
 
 
 def _unread(done: Completed, batch: Sequence[Placed]) -> dict[str, str]:
@@ -176,13 +214,15 @@ def _unread(done: Completed, batch: Sequence[Placed]) -> dict[str, str]:
     }
 
 
-def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Completed) -> Outcome:
+def parse_results(
+    rows: Sequence[Any], files: Mapping[str, Placed], done: Completed, trees: "_Trees"
+) -> Outcome:
     """Zizmor's JSON v1 (rows count from 0) -> evidence; what is not of its form is rejected."""
     evidence: list[Evidence] = []
     rejected: list[Rejected] = []
     for row in rows:
         try:
-            evidence.append(_evidence(row, files))
+            evidence.append(_evidence(row, files, trees))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             rejected.append(
                 Rejected("analyzer", "zizmor/unknown", None, "zizmor printed a result of unknown form")
@@ -190,7 +230,7 @@ def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Comple
     return Outcome(done, tuple(evidence), rejected=tuple(rejected))
 
 
-def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed]) -> Evidence:
+def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed], trees: _Trees) -> Evidence:
     ident = str(row["ident"])
     confidence = _CONFIDENCE[row["determinations"]["confidence"]]
     places = sorted(row["locations"], key=_width)
@@ -199,18 +239,56 @@ def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed]) -> Evidence:
     found = [_location(placed, place["concrete"]["location"]) for place in places]
     primary = found[0]
     rule = RULES.get(ident, Rule(LOW, 0.5, None, "a rule without a row in our table"))
-    if rule.severity is HIGH and ident == "template-injection" and not _is_workflow(placed.source):
-        rule = replace(rule, severity=MEDIUM, reason="only as bad as what callers of the action pass in")
     if rule.severity is HIGH and row["determinations"]["severity"] in ("Low", "Informational", "Unknown"):
         rule = replace(rule, severity=MEDIUM, reason=f"{rule.reason}; zizmor rates this place low")
     if rule.severity is HIGH and confidence < 0.9:
         rule = replace(rule, severity=MEDIUM, reason=f"{rule.reason}; zizmor is not sure")
+    origin = None
+    if ident == "template-injection":
+        rule, origin = _judge_injection(rule, places[0]["symbolic"], placed.source, trees)
+        if origin is not None and (place := placed.locate(origin, origin)):
+            found.append(place)
+            confidence = rule.confidence
     annotation = clean(places[0]["symbolic"]["annotation"])
     title = f"{clean(row['desc'])}: {annotation}"
     item = make_evidence(
         "zizmor", ident, replace(rule, confidence=min(rule.confidence, confidence)), title, primary
     )
     return replace(item, related=tuple(dict.fromkeys(place for place in found[1:] if place != primary)))
+
+
+def _judge_injection(
+    rule: Rule, symbolic: Mapping[str, Any], source: Source, trees: _Trees
+) -> tuple[Rule, int | None]:
+    """The rule for this expression, and the line of the ``env`` value that it stands for, if that matters."""
+    from reviewbot.evidence.checkouts import find_env, fold_context, is_outsiders, is_writers  # noqa: PLC0415
+
+    kind = symbolic["feature_kind"]
+    fragment = kind["Subfeature"]["fragment"] if isinstance(kind, Mapping) else {}
+    spaced = str(fragment.get("Regex", "")).replace(r"\s+", "")  # a context with blanks comes as a pattern
+    context = fold_context(fragment.get("Raw") or re.sub(r"\\(.)", r"\1", spaced))
+    if context.startswith("env.") and (tree := trees.get(source)) is not None:
+        route = [next(iter(step.values())) for step in symbolic["route"]["route"]]
+        value = find_env(tree, route, context.removeprefix("env."))
+        if value and is_outsiders(value[0]):
+            return RULES["template-injection"], value[1]
+    if rule.severity is HIGH and is_writers(context):
+        rule = replace(rule, severity=MEDIUM, reason="only people with write access choose this text")
+    elif rule.severity is HIGH and context.startswith("inputs."):
+        if not _is_workflow(source):
+            rule = replace(rule, severity=MEDIUM, reason="only as bad as what callers of the action pass in")
+        elif not _is_called(source, trees):
+            rule = replace(rule, severity=MEDIUM, reason="only people with write access start it by hand")
+    return rule, None
+
+
+def _is_called(source: Source, trees: _Trees) -> bool:
+    """Whether other workflows can call this one, or it cannot be told."""
+    from reviewbot.evidence.checkouts import find_triggers  # noqa: PLC0415
+
+    tree = trees.get(source)
+    triggers = find_triggers(tree) if tree is not None else {}
+    return "workflow_call" in triggers or "workflow_dispatch" not in triggers
 
 
 def _width(place: Mapping[str, Any]) -> tuple[bool, int]:
@@ -235,28 +313,65 @@ def _is_workflow(source: Source) -> bool:
     return bool(_WORKFLOW.fullmatch(source.path))
 
 
-def _checkouts(files: Sequence[Placed], evidence: Sequence[Evidence]) -> list[Evidence]:
+def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> list[Evidence]:
     """Zizmor names the trigger only; we add the lines that fetch the pull request's code under it.
 
     The trigger gets a result of its own, so that either half, added later, blocks.
     """
-    added: list[Evidence] = []
-    for placed in files:
-        path = placed.source.path
-        triggers = [
-            item.location
-            for item in evidence
-            if item.rule == "dangerous-triggers" and item.location and item.location.path == path
-        ]
-        fetches = [
-            Location(path, number, number)
-            for number, line in enumerate(placed.source.lines, 1)
-            if _HEAD_OF_PULL.search(line) and _CHECKS_OUT.search(line) and not line.lstrip().startswith("#")
-        ]
-        if triggers and fetches:
-            for place in (*fetches, *triggers):
-                related = tuple(other for other in (*triggers, *fetches) if other != place)
-                title = _CHECKOUT_TITLE if place in fetches else _TRIGGER_TITLE.format(fetches[0].start_line)
-                item = make_evidence("zizmor", "dangerous-triggers", _CHECKOUT_RULE, title, place)
-                added.append(replace(item, related=related))
+    source = placed.source
+    triggers = [
+        item.location
+        for item in evidence
+        if item.rule == "dangerous-triggers" and item.location and item.location.path == source.path
+    ]
+    if not triggers:
+        return []
+    from reviewbot.evidence import checkouts  # noqa: PLC0415 - needs PyYAML
+
+    tree = trees.get(source)
+    text, _ = _text(source)
+    fetches = checkouts.find_checkouts(tree) if tree is not None else checkouts.find_checkout_lines(text)
+    rated = [(_rule_of(fetch), _lines(placed, fetch.first, fetch.last), fetch.origins) for fetch in fetches]
+    if not rated:
+        return []
+    unguarded = _deleted_guards(source.change)
+    added = []
+    for rule, place, origins in rated:
+        related = (*triggers, *(_lines(placed, line, line) for line in origins), *unguarded)
+        item = make_evidence("zizmor", "dangerous-triggers", rule, _CHECKOUT_TITLE, place)
+        added.append(replace(item, related=related))
+    worst, first, _ = min(rated, key=lambda row: (-row[0].severity.rank, row[1].start_line))
+    for place in dict.fromkeys(triggers):
+        title = _TRIGGER_TITLE.format(first.start_line)
+        item = make_evidence("zizmor", "dangerous-triggers", worst, title, place)
+        added.append(
+            replace(item, related=tuple(row[1] for row in rated if row[0].severity is worst.severity))
+        )
     return added
+
+
+def _deleted_guards(change: FileChange) -> list[Location]:
+    """Base lines in which the change deleted an ``if:`` that kept outsiders out."""
+    from reviewbot.evidence.checkouts import is_guard  # noqa: PLC0415
+
+    found: list[Location] = []
+    for hunk in change.hunks:
+        base = hunk.base_start
+        for line in hunk.lines:
+            condition = line.partition("if:")[2].strip().strip('"')
+            if line.startswith("-") and is_guard(condition):
+                found.append(Location(change.path, base, base, Side.LEFT))
+            base += line[:1] in (" ", "-")
+    return found
+
+
+def _rule_of(fetch: "Checkout") -> Rule:
+    if not fetch.certain:
+        return _GUESSED_RULE
+    return _GUARDED_RULE if fetch.guarded else _CHECKOUT_RULE
+
+
+def _lines(placed: Placed, first: int, last: int) -> Location:
+    location = placed.locate(first, last)
+    assert location is not None  # PyYAML's lines are those of the text we placed
+    return location

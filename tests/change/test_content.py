@@ -18,6 +18,13 @@ def test_what_only_begins_like_wide_text_is_not_decoded() -> None:
     assert decode_wide(b"plain\n") is None
 
 
+@pytest.mark.parametrize("text", [b"key = 'AKIA'\n" * 9, b"key = 'AKIA'\n" * 9 + b"\0\0"])
+def test_plain_text_behind_a_mark_is_not_hidden_by_it(text: bytes) -> None:
+    data = b"\xff\xfe" + text[: len(text) // 2 * 2]
+    assert decode_wide(data) is None
+    assert looks_like_text(data)
+
+
 def test_a_nul_byte_does_not_make_a_script_binary() -> None:
     assert looks_like_text(b"#!/bin/sh\ncurl x | sh\n#\0\n" * 3)
     assert looks_like_text("naïve façade\n".encode() * 20 + b"\0")

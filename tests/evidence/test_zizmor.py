@@ -173,3 +173,91 @@ def test_windows_line_ends_keep_the_numbers() -> None:
         ("dangerous-triggers", 2),
         ("dangerous-triggers", 13),
     ]
+
+
+def injections(text: str, path: str = PATH) -> list[tuple[int, Severity]]:
+    return [
+        (item.location.start_line, item.severity)
+        for item in run({path: text}).evidence
+        if item.rule == "template-injection" and item.location
+    ]
+
+
+@pytest.mark.parametrize(
+    ("context", "severity"),
+    [
+        ("github.event.pull_request.title", Severity.HIGH),
+        ("github.event.pull_request['body']", Severity.HIGH),
+        ("github.event.pull_request.head.ref", Severity.HIGH),
+        ("github.event.comment.body", Severity.HIGH),
+        ("github.head_ref", Severity.HIGH),
+        ("toJSON(github.event)", Severity.HIGH),
+        ("github.ref", Severity.MEDIUM),
+        ("github.ref_name", Severity.MEDIUM),
+        ("github['ref_name']", Severity.MEDIUM),
+        ("github . ref_name", Severity.MEDIUM),
+        ("github.base_ref", Severity.MEDIUM),
+        ("github.event.pull_request.base.ref", Severity.MEDIUM),
+    ],
+)
+def test_text_of_outsiders_in_a_script_is_high_and_text_of_writers_is_not(
+    context: str, severity: Severity
+) -> None:
+    assert injections(CLEAN.replace("make test", f"echo ${{{{ {context} }}}}")) == [(14, severity)]
+
+
+@pytest.mark.parametrize(
+    ("on", "severity"),
+    [
+        ("{workflow_dispatch: {inputs: {x: {type: string}}}}", Severity.MEDIUM),
+        ("{workflow_call: {inputs: {x: {type: string}}}}", Severity.HIGH),
+        (
+            "{workflow_dispatch: {inputs: {x: {type: string}}}, workflow_call: {inputs: {x: {type: string}}}}",
+            Severity.HIGH,
+        ),
+    ],
+)
+def test_an_input_is_as_bad_as_those_who_can_give_it(on: str, severity: Severity) -> None:
+    text = CLEAN.replace("on: pull_request\n", f"on: {on}\n").replace("make test", "echo ${{ inputs.x }}")
+    assert injections(text) == [(14, severity)]
+
+
+def test_outsiders_text_directly_in_an_action_is_high() -> None:
+    action = (
+        "name: x\ndescription: y\ninputs: {who: {description: d}}\nruns:\n  using: composite\n  steps:\n"
+        "    - run: echo ${{ github.event.issue.title }}\n      shell: bash\n"
+        "    - run: echo ${{ github.head_ref }}\n      shell: bash\n"
+        "    - run: echo ${{ inputs.who }}\n      shell: bash\n"
+        "    - run: echo ${{ env.T }}\n      shell: bash\n      env: {T: '${{ github.head_ref }}'}\n"
+    )
+    assert injections(action, "action.yml") == [
+        (7, Severity.HIGH),
+        (9, Severity.HIGH),
+        (11, Severity.MEDIUM),
+        (13, Severity.HIGH),
+    ]
+
+
+TITLE = "{T: '${{ github.event.pull_request.title }}'}"
+
+
+@pytest.mark.parametrize("context", ["env.T", "env['T']", "env.t", "env . T"])
+def test_outsiders_text_that_passes_through_env_into_a_script_is_high(context: str) -> None:
+    text = CLEAN.replace("make test", f"echo ${{{{ {context} }}}}")
+    assert injections(f"{text}        env: {TITLE}\n") == [(14, Severity.HIGH)]
+    job = text.replace("    steps:\n", f"    env: {TITLE}\n    steps:\n")
+    found = high(run({PATH: job}))
+    assert places(found) == [("template-injection", 15)]
+    assert 10 in [place.start_line for place in found[0].related]
+
+
+def test_env_in_the_shell_or_with_harmless_text_passes() -> None:
+    shell = CLEAN.replace("make test", 'echo "$T"') + f"        env: {TITLE}\n"
+    assert injections(shell) == []
+    number = CLEAN.replace("make test", "echo ${{ env.T }}") + (
+        "        env: {T: '${{ github.event.pull_request.number }}'}\n"
+    )
+    inner = CLEAN.replace("make test", "echo ${{ env.T }}") + "        env: {T: '${{ github.sha }}'}\n"
+    inner = inner.replace("    steps:\n", f"    env: {TITLE}\n    steps:\n")
+    assert high(run({PATH: number})) == []
+    assert high(run({PATH: inner})) == []
