@@ -146,6 +146,10 @@ def _place(source: Source, bench: Bench) -> Placed:
     return Placed(source, bench.place("Dockerfile", "\n".join(lines)), tuple(ours))
 
 
+_SAYS = {"DL3004": re.compile(r"\bsudo\b"), "SC2115": re.compile(r"\brm\b")}
+"""The word that a high rule is about, where its instruction may be long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One instruction of a Dockerfile: its text on one line, and its lines with here-documents."""
@@ -218,14 +222,18 @@ def _evidence(placed: Placed, row: Mapping[str, Any], instructions: Sequence[Ins
     if location is None:
         raise ValueError("no line of the file")
     rule = RULES.get(code) or BY_LEVEL[row["level"]]
-    related: tuple[Location, ...] = ()
+    related: Sequence[Location] = ()
     if code == LAST_USER:
         rule, related = _judge_user(rule, location, placed.source.change, instructions)
     elif code != PARSE_ERROR:
         location = _whole(location, instructions)
+        if code in _SAYS:
+            location, *related = _lines_that_say(_SAYS[code], placed, location)
     if is_trial(placed.source.path) or ".devcontainer" in PurePosixPath(placed.source.path).parts:
         rule = replace(rule, severity=lower(rule.severity))
-    return replace(make_evidence("hadolint", code, rule, clean(row["message"]), location), related=related)
+    return replace(
+        make_evidence("hadolint", code, rule, clean(row["message"]), location), related=tuple(related)
+    )
 
 
 def _whole(location: Location, instructions: Sequence[Instruction]) -> Location:
@@ -235,6 +243,14 @@ def _whole(location: Location, instructions: Sequence[Instruction]) -> Location:
         return location
     first = instructions[at].first
     return replace(location, start_line=first, end_line=min(instructions[at].last, first + _LONGEST - 1))
+
+
+def _lines_that_say(word: re.Pattern[str], placed: Placed, location: Location) -> list[Location]:
+    """The lines of an instruction that hold the fault, so that an edit beside an old one does not block."""
+    numbers = range(location.start_line, location.end_line + 1)
+    lines = placed.source.lines
+    found = [number for number in numbers if number <= len(lines) and word.search(lines[number - 1])]
+    return [replace(location, start_line=number, end_line=number) for number in found] or [location]
 
 
 def _judge_user(

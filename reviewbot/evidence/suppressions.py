@@ -132,7 +132,8 @@ class _Comments:
             return names and first in self._rewritten
         if match.line in self._added:
             return names and match.text in self._moved.get(match.line, ())
-        return names or not self._touches(first, last)
+        others = [(other.start_line, other.end_line) for other in item.related if other.path == place.path]
+        return names or not any(self._touches(*lines) for lines in ((first, last), *others))
 
     def _touches(self, first: int, last: int) -> bool:
         """Whether the change added a line of the range or deleted one inside it."""

@@ -61,7 +61,7 @@ def test_shellcheck_directives_change_nothing() -> None:
     text = 'FROM debian:12.5\n{}\nRUN x=$(pwd); \\\n {}\n  rm -rf "$x/"*\nUSER 1000\n'
     comment = "# shellcheck disable=SC2115"
     for silent in (text.format(comment, comment), text.format("# hadolint shell=pwsh", comment)):
-        assert rows(run({"Dockerfile": silent}), "SC2115") == [("SC2115", 3, Severity.HIGH)]
+        assert rows(run({"Dockerfile": silent}), "SC2115") == [("SC2115", 5, Severity.HIGH)]
 
 
 def test_instructions_after_a_here_document_are_read() -> None:
@@ -156,9 +156,10 @@ def test_a_command_added_inside_an_old_instruction_blocks() -> None:
 
 
 def test_a_finding_spans_its_instruction_up_to_sixty_lines() -> None:
-    long = "FROM debian:12.5\nRUN sudo ls \\\n" + "  && true \\\n" * 100 + "  && ls\nUSER 1000\n"
-    for text, end in ((SUDO, 2), (SUDO.replace("ls", "ls \\\n && ls"), 3), (long, 61)):
-        places = [item.location for item in run({"Dockerfile": text}).evidence if item.rule == "DL3004"]
+    short = "FROM debian:12.5\nRUN cd /srv{}\nUSER 1000\n"
+    for more, end in (("", 2), (" \\\n && ls", 3), (" \\\n" + "  && true \\\n" * 100 + "  && ls", 61)):
+        found = run({"Dockerfile": short.format(more)})
+        places = [item.location for item in found.evidence if item.rule == "DL3003"]
         assert places == [Location("Dockerfile", 2, end)]
 
 
@@ -229,3 +230,10 @@ def test_a_development_container_is_a_place_for_trials() -> None:
 def test_instructions_keep_their_lines(text: str, spans: list[tuple[str, int, int]]) -> None:
     found = parse_instructions(text.split("\n"))
     assert [(item.keyword, item.first, item.last) for item in found] == spans
+
+
+def test_an_edit_beside_an_old_sudo_is_not_at_its_place_and_a_new_sudo_is() -> None:
+    text = "FROM debian:12.8\nRUN make a && \\\n    sudo make b && \\\n    make c\nUSER app\n"
+    [item] = [one for one in run({"Dockerfile": text}).evidence if one.rule == "DL3004"]
+    assert item.location is not None
+    assert (item.location.start_line, item.location.end_line, item.related) == (3, 3, ())

@@ -110,10 +110,7 @@ def test_line_numbers_are_ours_whatever_else_ends_a_line(before: str) -> None:
 def test_a_file_in_an_encoding_that_changes_ascii_is_not_read(cookie: str, first: str) -> None:
     found = run({"a.py": f"{first}# coding: {cookie}\nx = 1\n"})
     assert (found.scanned, found.evidence) == ({}, ())
-    assert (
-        cookie in found.failed["a.py"].replace("-16", "_16").replace("2022-", "2022_")
-        or "names the encoding" in found.failed["a.py"]
-    )
+    assert "names the encoding" in found.failed["a.py"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +263,7 @@ UNPARSABLE_TAILS = [
     "type X = int\n",
     "def f[T](x: T): ...\n",
     f"z = {'a+' * 5_000}a\n",
-    "#" * 300_000 + "\n",
+    ("#" * 99 + "\n") * 3_000,
 ]
 
 

@@ -348,3 +348,19 @@ def test_deleting_the_end_of_a_range_does_not_widen_an_old_comment() -> None:
 def test_a_moved_comment_must_name_the_rule_in_full_and_have_been_a_comment(base: str, head: str) -> None:
     line = head.count("\n")
     assert judge("a.py", base, head, result("a.py", line)) is Suppression.CHANGE
+
+
+def test_a_bare_comment_on_a_long_call_does_not_excuse_a_flag_far_below() -> None:
+    base = (
+        "import subprocess\nsubprocess.run(  # noqa\n    a + b,\n"
+        + "".join(f"    x{n}=1,\n" for n in range(60))
+        + ")\n"
+    )
+    head = base.replace("x59=1,\n)", "x59=1,\n    shell=True,\n)")
+    blobs: Blobs = {}
+    changes = change_set(modified_file("b.py", base, head, blobs))
+    marked = mark_suppressions(
+        run_analyzers(changes, blobs.__getitem__, names=["ruff"]).evidence, changes, blobs.__getitem__
+    )
+    found = [item.suppression for item in marked if item.rule == "S602"]
+    assert found == [Suppression.CHANGE]
