@@ -4,6 +4,7 @@ Works on text: nothing is compiled or run, and hostile text costs seconds at the
 """
 
 import ast
+import itertools
 import re
 import warnings
 from bisect import bisect_right
@@ -15,6 +16,17 @@ Point = tuple[int, int]
 _WHOLE_CALLS = re.compile(r"S(3(?!24)\d\d|704)")
 """Of these, the ones of which ruff names the whole call, not a part of it."""
 _FULL_LOADERS = {"FullLoader", "CFullLoader"}
+_QUERY_RUNNERS = {
+    "execute",
+    "executemany",
+    "executescript",
+    "mogrify",
+    "raw",
+    "fetch",
+    "fetchrow",
+    "fetchval",
+}
+_BEFORE_VALUE = re.compile(r"(?:[=<>]|\b(?:like|ilike|in|values))\s*\(?\s*['\"]?%?$", re.IGNORECASE)
 MOST_PARSED = 256 * 1024
 """Characters of a file that Python's own parser may read: a few seconds and 200 MB at the worst."""
 CALL_LINES = 40
@@ -164,6 +176,34 @@ def takes_request_data(call: ast.Call) -> bool:
                 case ast.Subscript(value=ast.Name(id="event")) | ast.Call(func=ast.Name(id="input")):
                     return True
     return False
+
+
+def runs_value_in_query(call: ast.Call) -> bool:
+    """Whether a call runs SQL in which a value stands that should have been bound.
+
+    The text before it ends as a comparison does, or with the quote of a literal; a table's name, which
+    cannot be bound, stands after other words.
+    """
+    runs = isinstance(call.func, ast.Attribute) and call.func.attr in _QUERY_RUNNERS
+    return runs and bool(call.args) and any(map(_BEFORE_VALUE.search, _texts_before_values(call.args[0])))
+
+
+def _texts_before_values(query: ast.expr) -> Iterator[str]:
+    """The constant text in front of each value that is put into a string."""
+    match query:
+        case ast.JoinedStr(values=values):
+            for before, value in itertools.pairwise(values):
+                if isinstance(value, ast.FormattedValue) and isinstance(before, ast.Constant):
+                    yield str(before.value)[-200:]
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
+            yield from text.split("%s")[:-1]
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from (*_texts_before_values(left), *_texts_before_values(right))
+            last = left.right if isinstance(left, ast.BinOp) else left
+            if isinstance(last, ast.Constant) and not isinstance(right, ast.Constant):
+                yield str(last.value)[-200:]
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            yield from re.split(r"\{[^{}]*\}", text)[:-1]
 
 
 _TOKENS = re.compile(

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from reviewbot.core import Evidence, Location, Mask, Rejected, Severity, Sha
-from reviewbot.evidence.python_text import Point, Syntax, takes_request_data
+from reviewbot.evidence.python_text import Point, Syntax, runs_value_in_query, takes_request_data
 from reviewbot.evidence.sources import (
     Bench,
     Completed,
@@ -194,11 +194,13 @@ def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Comple
         elif location is None:
             why = f"ruff named line {row['location']['row']!r}, which the file does not have"
             rejected.append(Rejected("analyzer", f"ruff/{code}", placed.source.path, clean(why)))
-        elif _CALLS.fullmatch(code):
+        elif _CALLS.fullmatch(code) or code == "S608":
             syntax = syntax_of(row["filename"])
             call = syntax.find_call(code, start, end)
             item = _evidence(placed.source, code, message, location, syntax=syntax, call=call)
-            evidence += [] if item is None else [_widen(item, placed, syntax.places(call, start[0], end[0]))]
+            # a query that is only built here stays where it stands
+            widened = syntax.places(call, start[0], end[0]) if code != "S608" or call else []
+            evidence += [] if item is None else [_widen(item, placed, widened)]
         elif (item := _evidence(placed.source, code, message, location)) is not None:
             evidence.append(item)
     return Outcome(done, tuple(evidence), unread, tuple(rejected))
@@ -229,6 +231,8 @@ def _evidence(
         rule = Rule(LOW, 0.6, rule.cwe, "a shell reads a command that is a literal")
     if code == "S506" and syntax and call and syntax.is_full_loader(call):
         rule = Rule(MEDIUM, 0.5, rule.cwe, "the full loader had escapes before PyYAML 5.4")
+    if code == "S608" and call and runs_value_in_query(call):
+        rule = Rule(HIGH, 0.7, rule.cwe, "a value, not a name, becomes part of the query that is run here")
     if code in _TEXT_RUNNERS and call and takes_request_data(call):
         rule = Rule(HIGH, 0.7, rule.cwe, "what it is given is visibly the data of a request or an input")
     if in_tests:

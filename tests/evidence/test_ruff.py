@@ -448,3 +448,27 @@ def test_the_inside_of_a_literal_is_masked(
     text: str | bytes, masks: tuple[tuple[int, int, int], ...]
 ) -> None:
     assert next(item for item in run({"a.py": text}).evidence if item.rule in ("S105", "S106")).masks == masks
+
+
+@pytest.mark.parametrize(
+    ("query", "severity"),
+    [
+        ("f\"SELECT * FROM users WHERE name = '{x}'\"", Severity.HIGH),
+        ("f'SELECT * FROM users WHERE id = {x}'", Severity.HIGH),
+        ('"SELECT * FROM users WHERE name = \'" + x + "\'"', Severity.HIGH),
+        ("\"SELECT * FROM users WHERE name = '%s'\" % x", Severity.HIGH),
+        ("'SELECT * FROM users WHERE name LIKE {}'.format(x)", Severity.HIGH),
+        ("f'SELECT * FROM {x} WHERE id = 1'", Severity.MEDIUM),
+        ("f'DELETE FROM {x}'", Severity.MEDIUM),
+    ],
+)
+def test_a_value_in_a_query_that_is_run_is_high_and_a_table_name_is_not(
+    query: str, severity: Severity
+) -> None:
+    found = run({"app.py": f"def get(cursor, x):\n    cursor.execute({query})\n"})
+    assert [item.severity for item in found.evidence if item.rule == "S608"] == [severity]
+
+
+def test_a_query_that_is_only_built_is_medium() -> None:
+    found = run({"app.py": "def build(x):\n    return f\"SELECT * FROM users WHERE name = '{x}'\"\n"})
+    assert [item.severity for item in found.evidence if item.rule == "S608"] == [Severity.MEDIUM]
