@@ -110,3 +110,15 @@ def test_the_lock_files_name_no_address() -> None:
         assert "--index-url" not in text
         assert '"resolved"' not in text
         assert re.search(r"--hash=sha256:|\"integrity\"", text)
+
+
+def test_the_picture_shows_what_the_program_prints(tmp_path: Path) -> None:
+    drawn = tmp_path / "review.svg"
+    subprocess.run([sys.executable, str(ROOT / "bench" / "picture.py"), str(drawn)], cwd=ROOT, check=True)
+    ids = r"\b[0-9a-f]{12}\b"
+
+    def words(file: Path) -> list[str]:
+        lines = re.findall(r">([^<>]+)</text>", file.read_text())
+        return [re.sub(ids, "COMMIT", line) for line in lines]
+
+    assert words(drawn) == words(ROOT / ".github" / "review.svg")
