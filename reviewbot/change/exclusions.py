@@ -43,7 +43,12 @@ def excluded_by_rule(change: FileChange, attributes: dict[str, str]) -> str | No
 
 
 def excluded_by_name(path: str) -> str | None:
-    """The rule that excludes a file for its name alone, or None."""
+    """The rule that excludes a file for its name alone, or None.
+
+    Below ``.github`` a name excludes nothing: GitHub runs a workflow called ``pnpm-lock.yaml`` too.
+    """
+    if path.startswith(".github/"):
+        return None
     if path.rsplit("/", 1)[-1].lower() in LOCK_FILES:
         return "lock file"
     if _VENDORED.search(path):

@@ -4,12 +4,12 @@ Works on text: nothing is compiled or run, and hostile text costs seconds at the
 """
 
 import ast
-import itertools
 import re
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise, zip_longest
 
 Point = tuple[int, int]
 """A line from 1 and a column: ruff's count characters from 1, the parser's bytes of UTF-8 from 0."""
@@ -26,7 +26,8 @@ _QUERY_RUNNERS = {
     "fetchrow",
     "fetchval",
 }
-_BEFORE_VALUE = re.compile(r"(?:[=<>]|\b(?:like|ilike|in|values))\s*\(?\s*['\"]?%?$", re.IGNORECASE)
+_BEFORE_QUOTED = re.compile(r"(?:[=<>(,]|\b(?:i?like|in|values))\s*\(?\s*'%?$", re.IGNORECASE)
+_BEFORE_VALUE = re.compile(rf"(?:[=<>]|\bi?like)\s*$|{_BEFORE_QUOTED.pattern}", re.IGNORECASE)
 MOST_PARSED = 256 * 1024
 """Characters of a file that Python's own parser may read: a few seconds and 200 MB at the worst."""
 CALL_LINES = 40
@@ -46,6 +47,7 @@ class Syntax:
         self._by_callee: dict[tuple[Point, Point], ast.Call] = {}
         self._by_argument: dict[tuple[Point, Point], ast.Call] = {}
         self._by_end: dict[Point, ast.Call] = {}
+        self._is_only_import = cache(self._look_up_import)
         for call in _calls(self._tree):
             self._by_end[_span(call)[1]] = call
             self._by_callee[_span(call.func)] = call
@@ -96,7 +98,7 @@ class Syntax:
                 return name in _FULL_LOADERS and self._is_only_import("yaml", name)
         return False
 
-    def _is_only_import(self, module: str, name: str) -> bool:
+    def _look_up_import(self, module: str, name: str) -> bool:
         """Whether the name is bound once or more by this plain import, and by nothing else."""
         kinds: set[bool] = set()
         for node in ast.walk(self._tree):
@@ -179,31 +181,55 @@ def takes_request_data(call: ast.Call) -> bool:
 
 
 def runs_value_in_query(call: ast.Call) -> bool:
-    """Whether a call runs SQL in which a value stands that should have been bound.
+    """Whether a call runs SQL that a value was put into, although nothing was bound.
 
-    The text before it ends as a comparison does, or with the quote of a literal; a table's name, which
-    cannot be bound, stands after other words.
+    Such a value stands in quotes or at the end of a comparison. A table's name, which cannot be bound,
+    stands after other words; ``IN ({marks})`` and its like go with parameters.
     """
     runs = isinstance(call.func, ast.Attribute) and call.func.attr in _QUERY_RUNNERS
-    return runs and bool(call.args) and any(map(_BEFORE_VALUE.search, _texts_before_values(call.args[0])))
+    if not runs or not call.args:
+        return False
+    pattern = _BEFORE_VALUE if len(call.args) + len(call.keywords) == 1 else _BEFORE_QUOTED
+    query = call.args[0]
+    if (
+        isinstance(query, ast.Call)
+        and isinstance(query.func, ast.Name)
+        and query.func.id == "text"
+        and query.args
+    ):
+        query = query.args[0]  # SQLAlchemy's marker
+    return any(pattern.search(before) for before, value in _values(query) if not _is_harmless(value))
 
 
-def _texts_before_values(query: ast.expr) -> Iterator[str]:
-    """The constant text in front of each value that is put into a string."""
+def _values(query: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:
+    """Each value that is put into a string, with the constant text in front of it."""
     match query:
         case ast.JoinedStr(values=values):
-            for before, value in itertools.pairwise(values):
+            for before, value in pairwise(values):
                 if isinstance(value, ast.FormattedValue) and isinstance(before, ast.Constant):
-                    yield str(before.value)[-200:]
-        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
-            yield from text.split("%s")[:-1]
+                    yield str(before.value)[-200:], value.value
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
+            values = right.elts if isinstance(right, ast.Tuple) else [right]
+            yield from zip_longest(
+                (part[-200:] for part in re.split(r"%(?:\(\w+\))?s", text)[:-1]), values[:1]
+            )
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            yield from (*_texts_before_values(left), *_texts_before_values(right))
+            yield from (*_values(left), *_values(right))
             last = left.right if isinstance(left, ast.BinOp) else left
             if isinstance(last, ast.Constant) and not isinstance(right, ast.Constant):
-                yield str(last.value)[-200:]
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
-            yield from re.split(r"\{[^{}]*\}", text)[:-1]
+                yield str(last.value)[-200:], right
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format"), args=args):
+            yield from zip_longest((part[-200:] for part in re.split(r"\{[^{}]*\}", text)[:-1]), args[:1])
+
+
+def _is_harmless(value: ast.expr | None) -> bool:
+    """A number, a constant by its name, a list of marks, or a column of a table."""
+    match value:
+        case ast.Call(func=ast.Name(id="int" | "float" | "len") | ast.Attribute(attr="join")):
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.isupper() or name in {"alias", "table", "placeholders", "marks"}
+    return False
 
 
 _TOKENS = re.compile(

@@ -18,7 +18,7 @@ def change(
         ("third_party/z.c", "vendored file"), ("static/app.min.js", "generated file"),
         ("api/v1_pb2.py", "generated file"), ("x.pb.go", "generated file"),
         ("src/app.py", None), ("vendor.py", None), ("lib/vendors/x.py", None), ("admin.js", None),
-        ("package.json", None), ("docs/go.sum.md", None),
+        ("package.json", None), ("docs/go.sum.md", None), (".github/workflows/pnpm-lock.yaml", None),
     ],
 )  # fmt: skip
 def test_names_decide_by_named_rules(path: str, rule: str | None) -> None:

@@ -460,6 +460,13 @@ def test_the_inside_of_a_literal_is_masked(
         ("'SELECT * FROM users WHERE name LIKE {}'.format(x)", Severity.HIGH),
         ("f'SELECT * FROM {x} WHERE id = 1'", Severity.MEDIUM),
         ("f'DELETE FROM {x}'", Severity.MEDIUM),
+        ("f'SELECT * FROM t WHERE id IN ({x})', [1]", Severity.MEDIUM),
+        ("'SELECT * FROM t WHERE id IN (%s)' % ','.join('?' * x), [1]", Severity.MEDIUM),
+        ("f'INSERT INTO t VALUES ({x})', [1]", Severity.MEDIUM),
+        ("f'SELECT * FROM t WHERE id = {int(x)}'", Severity.MEDIUM),
+        ("f'SELECT * FROM t WHERE id = {LIMIT}'", Severity.MEDIUM),
+        ("f\"SELECT * FROM t WHERE id = ? AND name = '{x}'\", [1]", Severity.HIGH),
+        ("\"SELECT * FROM t WHERE name = '%(n)s'\" % {'n': x}", Severity.HIGH),
     ],
 )
 def test_a_value_in_a_query_that_is_run_is_high_and_a_table_name_is_not(
@@ -472,3 +479,12 @@ def test_a_value_in_a_query_that_is_run_is_high_and_a_table_name_is_not(
 def test_a_query_that_is_only_built_is_medium() -> None:
     found = run({"app.py": "def build(x):\n    return f\"SELECT * FROM users WHERE name = '{x}'\"\n"})
     assert [item.severity for item in found.evidence if item.rule == "S608"] == [Severity.MEDIUM]
+
+
+def test_many_loaders_in_one_file_are_looked_up_once() -> None:
+    from time import process_time
+
+    text = "import yaml\n" + "yaml.load(x, Loader=yaml.FullLoader)\n" * 1_500
+    started = process_time()
+    assert len(run({"a.py": text}).evidence) == 1_500
+    assert process_time() - started < 15
