@@ -9,7 +9,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 Point = tuple[int, int]
 """A line from 1 and a column: ruff's count characters from 1, the parser's bytes of UTF-8 from 0."""
@@ -190,15 +190,7 @@ def runs_value_in_query(call: ast.Call) -> bool:
     if not runs or not call.args:
         return False
     pattern = _BEFORE_VALUE if len(call.args) + len(call.keywords) == 1 else _BEFORE_QUOTED
-    query = call.args[0]
-    if (
-        isinstance(query, ast.Call)
-        and isinstance(query.func, ast.Name)
-        and query.func.id == "text"
-        and query.args
-    ):
-        query = query.args[0]  # SQLAlchemy's marker
-    return any(pattern.search(before) for before, value in _values(query) if not _is_harmless(value))
+    return any(pattern.search(before) for before, value in _values(call.args[0]) if not _is_harmless(value))
 
 
 def _values(query: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:
@@ -209,26 +201,30 @@ def _values(query: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:
                 if isinstance(value, ast.FormattedValue) and isinstance(before, ast.Constant):
                     yield str(before.value)[-200:], value.value
         case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
-            values = right.elts if isinstance(right, ast.Tuple) else [right]
-            yield from zip_longest(
-                (part[-200:] for part in re.split(r"%(?:\(\w+\))?s", text)[:-1]), values[:1]
-            )
+            given = right.elts if isinstance(right, ast.Tuple) else [right]
+            yield from _pairs(re.split(r"%(?:\(\w+\))?s", text), given)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             yield from (*_values(left), *_values(right))
             last = left.right if isinstance(left, ast.BinOp) else left
             if isinstance(last, ast.Constant) and not isinstance(right, ast.Constant):
                 yield str(last.value)[-200:], right
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format"), args=args):
-            yield from zip_longest((part[-200:] for part in re.split(r"\{[^{}]*\}", text)[:-1]), args[:1])
+            yield from _pairs(re.split(r"\{[^{}]*\}", text), args)
+
+
+def _pairs(parts: Sequence[str], given: Sequence[ast.expr]) -> Iterator[tuple[str, ast.expr | None]]:
+    """The text before each place of a format, with what is put there as far as that can be told."""
+    for number, before in enumerate(parts[:-1]):
+        yield before[-200:], given[number] if number < len(given) else None
 
 
 def _is_harmless(value: ast.expr | None) -> bool:
-    """A number, a constant by its name, a list of marks, or a column of a table."""
+    """A number, a constant by its name, or a joined list of marks."""
     match value:
         case ast.Call(func=ast.Name(id="int" | "float" | "len") | ast.Attribute(attr="join")):
             return True
         case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name.isupper() or name in {"alias", "table", "placeholders", "marks"}
+            return name.isupper()
     return False
 
 
