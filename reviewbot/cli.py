@@ -28,15 +28,28 @@ exit codes:
   1    fail; or incomplete for any other reason
   2    wrong arguments, policy or evidence; credentials missing where they should be
   3    no review was performed
-  130  interrupted"""
+  130  interrupted (128 and the number of the signal)"""
+
+
+class _Terminated(BaseException):
+    """A signal asked the process to end."""
 
 
 def run() -> None:
     """Run the command line and end the process with the exit code."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        # A cancelled CI job: leave as from an exception, so that temporary folders go.
-        signal.signal(name, lambda number, _: sys.exit(128 + number))
-    sys.exit(main(sys.argv[1:]))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # A cancelled CI job: leave as from an exception, so that programs end and temporary folders go.
+        signal.signal(number, _raise_terminated)
+    lost = sys.stdout is None
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - as the stream
+    code = main(sys.argv[1:])
+    sys.exit(max(code, 3) if lost else code)
+
+
+def _raise_terminated(number: int, _: object) -> None:
+    raise _Terminated(number)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,20 +57,29 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        code = _run_command(arguments)
+        sys.stdout.flush()
+        return code
     except ReviewbotError as error:
         _say(error.sentences)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Terminated) as stop:
         _say("interrupted; nothing was decided.")
-        return 130
+        return 128 + (stop.args[0] if isinstance(stop, _Terminated) else signal.SIGINT)
     except OSError as error:
         # The reader of our output went away, or the disk is full: nobody saw the whole review.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _say(f"The output could not be written ({(error.strerror or 'unknown reason').lower()}).")
         return 3
+
+
+def _run_command(arguments: Sequence[str]) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:  # --help, --version, or what argparse has refused
+        return int(end.code or 0)
+    return int(options.command(options))
 
 
 def _say(sentence: str) -> None:
@@ -121,6 +143,17 @@ def _request(options: argparse.Namespace) -> Request:
     )
 
 
+def _given(value: str) -> str:
+    """An argument that an unset variable of the caller left empty is refused."""
+    if not value:
+        raise argparse.ArgumentTypeError("the value is empty")
+    return value
+
+
+def _folder(value: str) -> Path:
+    return Path(_given(value))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reviewbot",
@@ -161,17 +194,23 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     evidence = review.add_argument_group("evidence")
     evidence.add_argument(
         "--sarif",
+        type=_given,
         action="append",
         default=[],
         metavar="GLOB",
         help="SARIF files of any producer (repeatable)",
     )
     evidence.add_argument(
-        "--junit", action="append", default=[], metavar="GLOB", help="JUnit test reports (repeatable)"
+        "--junit",
+        type=_given,
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="JUnit test reports (repeatable)",
     )
     _add_setting_options(review)
     output = review.add_argument_group("output")
-    output.add_argument("--out", type=Path, metavar="DIR", help="write all report files into this folder")
+    output.add_argument("--out", type=_folder, metavar="DIR", help="write all report files into this folder")
     output.add_argument(
         "--format", choices=FORMATS, default="text", help="what to print (default: %(default)s)"
     )
@@ -182,7 +221,7 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
     change = parser.add_argument_group("change")
     change.add_argument(
         "--repo",
-        type=Path,
+        type=_folder,
         default=Path(),
         metavar="DIR",
         help="the repository (default: the current folder's)",
@@ -190,13 +229,13 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
     change.add_argument(
         "--base",
         metavar="REV",
-        help="compare with where head branched off from this (default: the upstream default branch, or the "
-        "first parent of head where head is already part of that)",
+        help="compare with where head branched off from this (default: the upstream default branch; the "
+        "first parent of head where head is already part of that, or there is none)",
     )
     change.add_argument("--head", metavar="REV", help="the commit to review (default: HEAD)")
     change.add_argument(
         "--policy",
-        type=Path,
+        type=_folder,
         metavar="FILE",
         help="a policy file on disk instead of the one at the base commit",
     )

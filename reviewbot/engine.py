@@ -36,11 +36,10 @@ def choose_engine(asked: str, environment: Mapping[str, str]) -> Engine:
     held = any(environment.get(name, "").strip() for name in CREDENTIALS)
     if not held and _is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
-    code, detail = (
-        ("no_agents", "This version has no model agents yet, so the credentials were not used.")
-        if held
-        else ("no_credentials", "No Anthropic credentials, so the model agents did not run.")
+    code, why = (
+        ("no_agents", "the credentials were not used") if held else ("no_credentials", "no credentials")
     )
+    detail = f"The model agents did not run: {why}, and this version has no agents yet."
     return Engine("analyzers", "", Reason(code, detail))
 
 

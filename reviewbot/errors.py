@@ -25,7 +25,7 @@ class ReviewbotError(Exception):
         """What is wrong and what to do, ready to be shown."""
         said = str(self).strip()
         stop = "" if said.endswith((".", "!", "?")) else "."
-        return f"{said[:1].upper()}{said[1:]}{stop} {self.remedy}".strip()
+        return f"{said}{stop} {self.remedy}".strip()
 
 
 class UsageError(ReviewbotError):
@@ -102,4 +102,4 @@ class NoReview(ReviewbotError):
 class MissingCredentials(ReviewbotError):
     """Credentials are missing where they should be."""
 
-    help = "Set ANTHROPIC_API_KEY, or choose --engine analyzers for a review without model agents."
+    help = "Choose --engine analyzers, or set ANTHROPIC_API_KEY (this version has no agents to use it)."

@@ -44,7 +44,7 @@ def test_a_change_is_reviewed_from_a_sub_folder_without_any_option(clean: Sandbo
     assert done.returncode == 0
     last = done.stdout.rstrip().rpartition("\n\n")[2]
     assert last.startswith("INCOMPLETE (neutral): ")
-    assert "the model agents did not run" in done.stdout
+    assert "The model agents did not run" in done.stdout
     assert "Uncommitted changes are not part of it." in done.stdout
 
 
@@ -142,7 +142,7 @@ def test_every_format_is_printed_alone(clean: Sandbox, form: str) -> None:
 def test_a_key_changes_nothing_but_the_sentence(clean: Sandbox) -> None:
     done = run("review", cwd=clean.folder, ANTHROPIC_API_KEY="key-of-nobody")
     assert done.returncode == 0
-    assert "This version has no model agents" in done.stdout
+    assert "this version has no agents yet" in " ".join(done.stdout.split())
     assert "key-of-nobody" not in done.stdout
 
 
@@ -275,6 +275,90 @@ def test_an_interrupt_is_130_and_one_line(sandbox: Sandbox) -> None:
     assert (process.returncode, out) == (130, "")
     assert "interrupted" in error
     assert "Traceback" not in error
+
+
+def hanging_ruff(folder: Path) -> Path:
+    """A folder of programs in which ruff never ends."""
+    folder.mkdir()
+    program = folder / "ruff"
+    program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_programs_and_leaves_no_copy_of_the_change(
+    sandbox: Sandbox, tmp_path: Path, number: int
+) -> None:
+    sandbox.commit({"a": "x\n"})
+    sandbox.commit({f"f{index}.py": "x = 1\n" for index in range(50)})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    code = (
+        "import sys, sysconfig; from reviewbot import cli; from pathlib import Path;"
+        "import reviewbot.evidence.analyzers as a; a._trusted_folders = lambda: (Path(sys.argv[1]),);"
+        "sys.argv[1:] = ['review', '--engine', 'analyzers']; cli.run()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(hanging_ruff(tmp_path / "programs"))],
+        cwd=sandbox.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    while len(list(temporary.glob("reviewbot-*/0*"))) < 50 and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    started = time.monotonic()
+    process.send_signal(number)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, out) == (128 + number, "")
+    assert "interrupted" in error
+    assert time.monotonic() - started < 10
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--repo", "--out", "--policy", "--sarif", "--junit"])
+def test_an_empty_value_is_refused(clean: Sandbox, option: str) -> None:
+    done = run("review", option, "", cwd=clean.folder)
+    assert done.returncode == 2
+    assert f"argument {option}" in done.stderr
+    assert sorted(path.name for path in clean.folder.iterdir()) == [".git", "a.txt"]
+
+
+@pytest.mark.parametrize("command", [["review"], ["schema", "policy"], ["config"], ["--help"]])
+def test_output_that_is_lost_is_exit_3(clean: Sandbox, command: list[str]) -> None:
+    arguments = [sys.executable, "-I", "-m", "reviewbot", *command]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(arguments, cwd=clean.folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3
+    assert b"could not be written" in done.stderr
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *arguments], cwd=clean.folder, capture_output=True, check=False
+    )
+    assert closed.returncode == 3
+    assert b"Traceback" not in closed.stderr
+
+
+def test_reports_of_an_earlier_run_never_speak_for_this_one(clean: Sandbox, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("review", "--engine", "analyzers", "--out", str(out), cwd=clean.folder).returncode == 0
+    assert run("review", "--base", "absent", "--out", str(out), cwd=clean.folder).returncode == 2
+    assert list(out.iterdir()) == []
+
+
+def test_a_failed_test_outside_the_diff_that_blocks_is_in_the_code_quality_report(
+    clean: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "j.xml").write_text(FAILED.replace('name="t"', 'name="t" file="a.txt"'))
+    done = run(
+        "review",
+        "--junit",
+        str(tmp_path / "j.xml"),
+        "--fail-on-tests",
+        "--format",
+        "codequality",
+        cwd=clean.folder,
+    )
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 1)
 
 
 def test_a_fault_of_ours_is_exit_3_and_the_reports_are_written(

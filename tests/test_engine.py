@@ -28,7 +28,7 @@ def test_auto_with_a_key_says_that_this_version_has_no_agents() -> None:
     engine = choose_engine("auto", {"ANTHROPIC_API_KEY": "x", "CI": "true"})
     assert engine.reason is not None
     assert engine.reason.code == "no_agents"
-    assert "This version has no model agents" in engine.reason.detail
+    assert "this version has no agents yet" in engine.reason.detail
 
 
 @pytest.mark.parametrize("key", [{}, {"ANTHROPIC_API_KEY": ""}, {"ANTHROPIC_API_KEY": "  "}])

@@ -52,7 +52,7 @@ def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
             raise
         raise RepositoryError(
             "This is a partial clone, and it does not hold every object of the change.",
-            help=f"Let git fetch them: run `git diff {base[:12]} {head[:12]} > /dev/null` in the repository.",
+            help=f"Let git fetch them: run `git diff {base} {head} > /dev/null` in the repository.",
         ) from None
     binaries = [entry for entry in entries if entry.added_lines is None]
     sizes = repository.sizes({sha for entry in binaries for sha in _blobs(entry)})

@@ -48,7 +48,10 @@ def _resolve(repository: Repository, revision: str, option: str) -> Sha:
         raise UnknownRevision(
             "The repository has no commit to review yet.", help="Commit something, or name a --head."
         )
-    raise UnknownRevision(f"{option} {ascii(revision)[:200]} names no commit of this repository.")
+    message = f"{option} {ascii(revision)[:200]} names no commit of this repository."
+    if repository.is_shallow:
+        raise UnknownRevision(message, help="This clone is shallow: `git fetch --unshallow` brings the rest.")
+    raise UnknownRevision(message)
 
 
 def _named_base(repository: Repository, base: str, head: str, head_sha: Sha) -> tuple[Sha, str]:

@@ -15,13 +15,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 from reviewbot.core import ChangeSet, Evidence, FileChange, Mask, Rejected, Sha
-from reviewbot.errors import UsageError
+from reviewbot.errors import NoReview, UsageError
 from reviewbot.evidence.hadolint import scan_hadolint
 from reviewbot.evidence.ruff import scan_ruff
 from reviewbot.evidence.secrets import scan_secrets
@@ -103,6 +104,13 @@ def _run_group(
         is_large = sum(len(line) for source in sources for line in source.lines) > GROUP_BYTES
         with ThreadPoolExecutor(1 if is_large else WORKERS) as pool:
             futures = {name: pool.submit(scan) for name, scan in scans.items() if name in names}
+            try:
+                wait(futures.values())
+            except BaseException:
+                # A signal: the programs end at once, and only then may their folder go.
+                bench.close()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
         reports: dict[str, Report] = {name: futures[name].result() for name in ANALYZERS if name in futures}
     return _merge(reports, sources)
 
@@ -199,8 +207,23 @@ class _Bench:
         self._home, self._empty = folder / "home", folder / "empty"
         self._home.mkdir()
         self._empty.mkdir()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def close(self) -> None:
+        """End every program, and let none start any more."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                _kill_group(process)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NoReview("The analyzers were stopped.")
 
     def place(self, name: str, text: str) -> Path:
+        self._check_open()
         file = self._folder / f"{next(self._numbers):06d}" / name
         file.parent.mkdir(parents=True)
         file.write_bytes(text.encode("utf-8", "replace"))
@@ -235,22 +258,32 @@ class _Bench:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
+    def _start(self, argv: Sequence[str], errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            self._check_open()
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=self._empty,
+                env=self._environment(),
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
     def _run(self, argv: Sequence[str], seconds: float) -> Completed:
         started = time.monotonic()
         with tempfile.TemporaryFile(dir=self._home) as errors:
             try:
-                process = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    cwd=self._empty,
-                    env=self._environment(),
-                    start_new_session=True,
-                )
+                process = self._start(argv, errors)
             except OSError as error:
                 return Completed(b"", "", None, 0.0, f"cannot be started: {error.strerror}", hopeless=True)
-            output, expired = _read_output(process, seconds)
+            try:
+                output, expired = _read_output(process, seconds)
+            finally:
+                self._running.discard(process)
             errors.seek(0)
             said = errors.read(MAX_ERROR_BYTES).decode("utf-8", "replace")
         done = Completed(output, said, process.returncode, time.monotonic() - started)

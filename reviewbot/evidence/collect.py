@@ -96,5 +96,6 @@ def read_handed_in(
         tests += report.tests
         failed += report.failures + report.errors
     if junit:
-        notes.append(f"Tests handed in: {tests}, of which {failed} failed.")
+        blocked = " (they block with --fail-on-tests only)" if failed else ""
+        notes.append(f"Tests handed in: {tests}, of which {failed} failed{blocked}.")
     return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps))

@@ -20,21 +20,23 @@ _SEVERITIES = {
 
 
 def render_codequality(review: Review) -> str:
-    """A JSON array of the findings that have a place in the diff, worst first; ASCII only.
+    """A JSON array of what blocks and what is in the diff, where it has a place, worst first; ASCII only.
 
     Findings that are silenced or dismissed are left out: GitLab would show them as open.
     """
     groups = group_findings(review)
-    shown = (*groups.blocking, *groups.advisory, *groups.hints)
-    entries = [_entry(finding, finding.location) for finding in shown if finding.in_diff and finding.location]
+    advisory = [finding for finding in (*groups.advisory, *groups.hints) if finding.in_diff]
+    shown = (*groups.blocking, *advisory)
+    entries = [_entry(finding, finding.location) for finding in shown if finding.location]
     return json.dumps(entries, ensure_ascii=True, indent=2) + "\n"
 
 
 def _entry(finding: Finding, at: Location) -> dict[str, Any]:
     side = f"On a {side_note(at)} line:" if side_note(at) else ""
-    said = (side, finding.evidence.title, explanation(finding), *remarks(finding))
+    said = (finding.evidence.title, explanation(finding), *remarks(finding))
+    sentences = " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in said if part)
     return {
-        "description": one_line(" ".join(part for part in said if part), 1_000),
+        "description": one_line(f"{side} {sentences}".strip(), 1_000),
         "check_name": one_line(finding.rule, 200),
         "fingerprint": finding.fingerprint,
         "severity": _SEVERITIES[finding.severity],

@@ -202,7 +202,8 @@ def _files(coverage: Coverage) -> str:
 
 def _reasons(rows: Iterable[CoverageRow]) -> str:
     """The three most frequent reasons, as `` (2 lock file, 1 binary)``; one alone needs no number."""
-    reasons = Counter(one_line(row.reason, 40) for row in rows if row.reason)
+    # What stands in brackets behind a rule is its origin, which the table of files names.
+    reasons = Counter(one_line(row.reason.partition(" (")[0], 40) for row in rows if row.reason)
     if not reasons:
         return ""
     if len(reasons) == 1:

@@ -83,7 +83,7 @@ def _section(
         yield _text("")
     brief = findings[len(framed) :]
     for finding in brief:
-        yield _heading(finding).append("  " + _line(finding.evidence.title, 300))
+        yield _fitted(_heading(finding).append("  " + _line(finding.evidence.title, 300)), width)
     if brief:
         yield _text("")
 

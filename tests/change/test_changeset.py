@@ -174,7 +174,7 @@ def test_a_partial_clone_without_the_objects_says_what_to_run(sandbox: Sandbox, 
         pytest.raises(RepositoryError, match="partial clone") as caught,
     ):
         load_change_set(repository, base, head)
-    assert f"git diff {base[:12]} {head[:12]}" in caught.value.remedy
+    assert f"git diff {base} {head}" in caught.value.remedy
 
 
 def test_a_clone_that_borrows_objects_reads_them(sandbox: Sandbox, tmp_path: Path) -> None:

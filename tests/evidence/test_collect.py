@@ -49,7 +49,7 @@ def test_sarif_and_junit_become_evidence_with_ids_of_their_own(tmp_path: Path) -
     assert [one.source for one in found.evidence] == ["sarif", "sarif", "junit"]
     assert len({one.id for one in found.evidence}) == 3
     assert found.evidence[0].location == Location("src/app.py", 2, 2)
-    assert found.notes == ("Tests handed in: 2, of which 1 failed.",)
+    assert found.notes == ("Tests handed in: 2, of which 1 failed (they block with --fail-on-tests only).",)
     assert found.gaps == ()
 
 

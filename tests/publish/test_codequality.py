@@ -9,7 +9,7 @@ def test_an_entry_has_what_gitlab_asks_for() -> None:
     made = review(finding(1, Severity.HIGH, message="Pass a list."), blocking=1)
     assert json.loads(render_codequality(made)) == [
         {
-            "description": "`subprocess` call with `shell=True` identified, security issue Pass a list.",
+            "description": "`subprocess` call with `shell=True` identified, security issue. Pass a list.",
             "check_name": "ruff/S602",
             "fingerprint": "0000000000000001",
             "severity": "critical",
@@ -42,8 +42,9 @@ def test_only_open_findings_with_a_place_in_the_diff_are_listed() -> None:
     assert [entry["fingerprint"][-1] for entry in json.loads(render_codequality(made))] == ["1"]
 
 
-def test_a_failed_test_that_blocks_outside_the_diff_is_not_placed() -> None:
-    assert render_codequality(review(finding(1, in_diff=False, source="junit"), blocking=1)) == "[]\n"
+def test_a_failed_test_that_blocks_is_listed_wherever_it_stands() -> None:
+    made = review(finding(1, in_diff=False, source="junit"), blocking=1)
+    assert len(json.loads(render_codequality(made))) == 1
 
 
 def test_text_is_visible_on_one_line_and_paths_are_exact() -> None:
@@ -51,5 +52,5 @@ def test_text_is_visible_on_one_line_and_paths_are_exact() -> None:
     printed = render_codequality(made)
     assert printed.isascii()
     entry = json.loads(printed)[0]
-    assert entry["description"] == "On a deleted line: a<U+202E> b"
+    assert entry["description"] == "On a deleted line: a<U+202E> b."
     assert entry["location"] == {"path": "caf\udce9.py", "lines": {"begin": 3}}
