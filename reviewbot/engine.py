@@ -36,9 +36,8 @@ def choose_engine(asked: str, environment: Mapping[str, str]) -> Engine:
     held = any(environment.get(name, "").strip() for name in CREDENTIALS)
     if not held and _is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
-    code, why = (
-        ("no_agents", "the credentials were not used") if held else ("no_credentials", "no credentials")
-    )
+    code = "no_agents" if held else "no_credentials"
+    why = "the credentials were not used" if held else "no credentials"
     detail = f"The model agents did not run: {why}, and this version has no agents yet."
     return Engine("analyzers", "", Reason(code, detail))
 

@@ -296,7 +296,7 @@ def test_a_signal_ends_the_programs_and_leaves_no_copy_of_the_change(
     temporary.mkdir()
     code = (
         "import sys, sysconfig; from reviewbot import cli; from pathlib import Path;"
-        "import reviewbot.evidence.analyzers as a; a._trusted_folders = lambda: (Path(sys.argv[1]),);"
+        "import reviewbot.evidence.analyzers as a; p = Path(sys.argv[1]); a._trusted_folders = lambda: (p,);"
         "sys.argv[1:] = ['review', '--engine', 'analyzers']; cli.run()"
     )
     process = subprocess.Popen(
