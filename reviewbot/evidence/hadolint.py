@@ -2,8 +2,8 @@
 
 import re
 import sys
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,11 +28,12 @@ from reviewbot.evidence.sources import (
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 PARSE_ERROR = "DL1000"
 LAST_USER = "DL3002"
+SUDO = "DL3004"
 
 RULES: Mapping[str, Rule] = {
     PARSE_ERROR: Rule(MEDIUM, 0.8, None, "hadolint cannot parse it, so no other rule read it"),
     LAST_USER: Rule(HIGH, 0.8, "CWE-250", "whoever breaks out of the program is root in the container"),
-    "DL3004": Rule(HIGH, 0.8, "CWE-250", "sudo in an image gives every process a way to root"),
+    SUDO: Rule(HIGH, 0.8, "CWE-250", "sudo in an image gives every process a way to root"),
     "DL3007": Rule(MEDIUM, 0.8, "CWE-829", "what `latest` stands for changes from build to build"),
     "DL3008": Rule(LOW, 0.6, None, "packages without a version: builds differ from day to day"),
     "DL3013": Rule(LOW, 0.6, None, "packages without a version: builds differ from day to day"),
@@ -68,7 +69,17 @@ _ESCAPE = re.compile(r"\s*#\s*escape\s*=\s*`\s*", re.IGNORECASE)
 _STAGE = re.compile(r"from\s+(?:--\S+\s+)*(\S+)(?:\s+as\s+(\S+))?", re.IGNORECASE)
 _DEFAULT = re.compile(r"arg\s+(\w+)=[\"']?([^\s\"']*)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+_CONDITION = re.compile(r"\$\{\w+[^\w}]")
+"""``${X:-base}``: the image may be any."""
 _USER_OR_STAGE = re.compile(r"-\s*(user|from)\s", re.IGNORECASE)
+_ROOT_IN_DISGUISE = re.compile(
+    r"user\s+(?:[\"']\s*(?:root|0)\b[^\"']*[\"']|[\"']?\$\{\w+:?-[\"']?(?:root|0)[\"']?\}(?::\S*)?[\"']?)\s*",
+    re.IGNORECASE,
+)
+_SUDO_BY_PATH = re.compile(
+    r"(?:^run\s+(?:--\S+\s+)*+(?:\[\s*\")?|[;&|(]\s*|\b(?:then|do|else|exec|env)\s+)/(?:[\w.-]+/)*+sudo[\s\"]",
+    re.IGNORECASE,
+)
 _LONGEST = 60
 """Lines of one instruction that a finding may span."""
 # hadolint has no switch against ShellCheck's own directives, nor against `# hadolint shell=`
@@ -146,7 +157,7 @@ def _place(source: Source, bench: Bench) -> Placed:
     return Placed(source, bench.place("Dockerfile", "\n".join(lines)), tuple(ours))
 
 
-_SAYS = {"DL3004": re.compile(r"\bsudo\b"), "SC2115": re.compile(r"\brm\b")}
+_SAYS = {SUDO: re.compile(r"\bsudo\b"), "SC2115": re.compile(r"\brm\b")}
 """The word that a high rule is about, where its instruction may be long."""
 
 
@@ -213,6 +224,10 @@ def parse_results(rows: Sequence[Any], files: Mapping[str, Placed], done: Comple
         except (KeyError, TypeError, ValueError):
             why = "hadolint printed a result of unknown form"
             rejected.append(Rejected("analyzer", "hadolint/unknown", None, why))
+    told = {(item.rule, item.location) for item in evidence}
+    for name, placed in files.items():
+        ours = (_evidence(placed, row, parsed[name]) for row in _find_unseen(placed, parsed[name]))
+        evidence += (item for item in ours if (item.rule, item.location) not in told)
     return Outcome(done, tuple(evidence), rejected=tuple(rejected))
 
 
@@ -234,6 +249,21 @@ def _evidence(placed: Placed, row: Mapping[str, Any], instructions: Sequence[Ins
     return replace(
         make_evidence("hadolint", code, rule, clean(row["message"]), location), related=tuple(related)
     )
+
+
+def _find_unseen(placed: Placed, instructions: Sequence[Instruction]) -> Iterator[Mapping[str, Any]]:
+    """Results as hadolint would print them, for spellings of two high rules that hadolint 2.15 reads past."""
+    for index, item in enumerate(instructions):
+        code = None
+        if _SUDO_BY_PATH.search(item.text):
+            code, message = SUDO, "This calls sudo by its path"
+        elif _ROOT_IN_DISGUISE.fullmatch(item.text):
+            later = (other.keyword for other in instructions[index + 1 :])
+            if next((word for word in later if word in ("USER", "FROM")), "FROM") == "FROM":
+                code, message = LAST_USER, "The last USER of this stage is root, or root by default"
+        if code:
+            line = bisect_left(placed.ours, item.first) + 1
+            yield {"code": code, "line": line, "level": "warning", "message": message}
 
 
 def _whole(location: Location, instructions: Sequence[Instruction]) -> Location:
@@ -262,9 +292,9 @@ def _judge_user(
     later = stages[number:]
     named = _STAGE.match(stages[number - 1].text) if number else None
     name = (named[2] or "").lower() if named else ""
-    defaults = {
-        found[1]: found[2] for item in instructions if (found := _DEFAULT.match(item.text)) is not None
-    }
+    # of ARGs only those before the first stage count in a FROM
+    before = instructions[: instructions.index(stages[0])] if stages else ()
+    defaults = {found[1]: found[2] for item in before if (found := _DEFAULT.match(item.text)) is not None}
     heirs = [item for item in later if _may_build_on(item, name, defaults)]
     if later and not heirs:
         return replace(rule, severity=LOW, reason="a stage that is thrown away after the build"), ()
@@ -276,7 +306,7 @@ def _judge_user(
 def _may_build_on(stage: Instruction, name: str, defaults: Mapping[str, str]) -> bool:
     """A variable without a default may stand for any stage that has a name."""
     image = _STAGE.match(stage.text)
-    if not name or image is None:
+    if not name or image is None or _CONDITION.search(image[1]):
         return bool(name)
     base = _VARIABLE.sub(lambda found: defaults.get(found[1], found[0]), image[1]).lower().strip("\"'")
     return base == name or "$" in base

@@ -34,7 +34,7 @@ WINDOW, OVERLAP = 4_096, 512
 LONGEST = 65_536
 OTHER_SECONDS_SHARE = 0.25  # of the time of a file, for the lines that the change did not add
 _SWITCHED_OFF = {"Public IP (ipv4)"}  # an address is no secret
-_START, _END = r"(?<![A-Za-z0-9_-])", r"(?![A-Za-z0-9_-])"
+_START, _END = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))", r"(?![A-Za-z0-9_-])"  # or after an escaped line end
 
 
 class _Format(RegexBasedDetector):
@@ -105,8 +105,9 @@ TERRAFORM = (_Format("AWS Secret Key", rf"\bsecret_key\W{{1,30}}?{_AWS_VALUE}", 
 _UNQUOTED = re.compile(r"^(\s*(?:-\s+)?(?:export\s+)?[\w.\-/]+\s*[:=]\s*)([^\s'\"#][^\s'\"]*)(\s*(?:#.*)?)$")
 _CONFIG_SUFFIXES = {".yml", ".yaml", ".ini", ".cfg", ".conf", ".cnf", ".properties", ".toml", ".env", ""}
 _PLACEHOLDERS = re.compile(
-    r"(user(name)?|pass(word|wd)?|pwd|pw|secret|token|key|change_?me|(your|my)[_-].*|example|test(ing)?|guest|admin|root"
-    r"|postgres|mysql|redis|rabbitmq|foo|bar|baz|abc|hunter2|none|null|dummy|fake|[x*.]+)\d*",
+    r"(user(name)?|pass(word|wd)?|pwd|pw|secret|token|key|change_?me|example|test(ing)?|guest|admin|root"
+    r"|postgres|mysql|redis|rabbitmq|foo|bar|baz|abc|hunter2|none|null|dummy|fake|[x*.]+)\d*"
+    r"|(your|my)[_-](?-i:[^\dA-Z]*|[^\da-z]*)",  # with digits or mixed case it may be a value
     re.IGNORECASE,
 )
 

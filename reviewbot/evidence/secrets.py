@@ -42,7 +42,8 @@ _PROGRAM = Path(__file__).with_name("secret_program.py")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}")
 
 
-_HOST = re.compile(r"@(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)")
+_HOSTS = re.compile(r"@([^\s/?#\"'`<>\\]+)")
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+")
 _THIS_MACHINE = re.compile(r"localhost|127\.[\d.]+|\[::1\]|0\.0\.0\.0|host\.docker\.internal", re.IGNORECASE)
 _DEVELOPMENT = re.compile(
     r"(?:.*/)?(?:\.devcontainer/.*|(?:docker-)?compose(?![^/]*prod)(?![^/]*stag)[^/]*\.ya?ml"
@@ -263,7 +264,7 @@ def _rate(source: Source, hit: Hit) -> tuple[Severity, str]:
 def _why_harmless(source: Source, hit: Hit) -> str | None:
     """Why no password of the line's URLs matters to others, if so."""
     text = source.lines[hit.line - 1]
-    hosts = [found[1] if (found := _HOST.match(text, end)) else "." for _, end in hit.spans]
+    hosts = [host for _, end in hit.spans for host in _hosts_at(text, end)]
     if all(_THIS_MACHINE.fullmatch(host) for host in hosts):
         return "The host is this machine."
     if any("." in host for host in hosts):
@@ -273,6 +274,13 @@ def _why_harmless(source: Source, hit: Hit) -> str | None:
     if any(is_random(unquote(text[start:end])) for start, end in hit.spans):
         return None
     return "The host is a name without a dot, and the password a simple one, as in a development set-up."
+
+
+def _hosts_at(text: str, place: int) -> Iterator[str]:
+    """Each host of a URL whose hosts begin there, such as ``@db1:27017,db2``; a dot for what is no name."""
+    found = _HOSTS.match(text, place)
+    for part in filter(None, found[1].split(",")) if found else (".",):
+        yield host[0] if (host := _HOST.match(part)) else "."
 
 
 def is_random(password: str) -> bool:

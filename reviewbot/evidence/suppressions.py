@@ -8,12 +8,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from functools import cache, cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Location, Severity, Sha, Suppression
+from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Location, Severity, Sha, Side, Suppression
 from reviewbot.evidence.python_text import comment_columns
 from reviewbot.evidence.sources import line_numbers, parse_source
 from reviewbot.evidence.suppression_forms import (
@@ -22,20 +21,22 @@ from reviewbot.evidence.suppression_forms import (
     EVERY_FORM,
     FORMS,
     MAY_BE_FORM,
+    MOST_COMPARISONS,
     RANGE_END,
+    OldCode,
     Place,
+    is_similar,
+    names_in_file,
     names_in_full,
     names_rule,
 )
 
-_CALL = re.compile(r"(?<![\w.])([\w.]++)\s*+\(")
 LONGEST_LINE = 2_000
 """A longer line is generated text: no comment in it silences anything."""
 NEARBY_LINES = 50
 """A statement or a block of comments is read no further than this for the comment of one result."""
-MOST_COMPARISONS = 500
-"""Of edited lines with their old text, in one file; beyond, a moved comment counts as a new one."""
-SIMILAR = 0.6
+LINES_BELOW_CLAIM = 10
+"""A result may name only a statement's first line, and its comment stand on the last one."""
 
 
 class _Match(NamedTuple):
@@ -54,8 +55,9 @@ def mark_suppressions(
     A SARIF result that claims to be suppressed in source stays CHANGE unless a comment of the base is
     found for it: a claim alone silences nothing. Where the change touched the code that a comment is
     about, the comment counts as old only if it names the rule in full and the code still calls the same
-    names and is at least 60 % the old text, one new line for each old one. No comment excuses a secret
-    of a known format on an added line. Raises whatever ``read_blob`` raises.
+    names and is at least 60 % the old text, one new line for each old one. Of a result that is high or
+    worse every added line must be so, and hold no name that its old line lacks. No comment excuses a
+    secret of a known format on an added line. Raises whatever ``read_blob`` raises.
     """
     files = {change.path: change for change in changes.files if change.head_blob is not None}
     marked = list(evidence)
@@ -87,6 +89,7 @@ class _Comments:
         self._gaps = change.gaps
         self._moved = _moved(change.hunks, is_python=columns is not None)
         self._rewritten = _rewritten(change.hunks)
+        self._old_code = OldCode(change.hunks, lines, is_python=columns is not None)
         self._lost_end = _lost_end(change.hunks)
         self._of_line = cache(self._find_of_line)
         self._of_place = cache(self._find_of_place)
@@ -125,6 +128,8 @@ class _Comments:
 
     def _is_old(self, match: _Match, item: Evidence, place: Location) -> bool:
         """Whether the base had this comment for this code."""
+        if not self._keeps_code(item):
+            return False
         first, last = place.start_line, place.end_line
         names = names_in_full(match.rules, item.rule)
         if match.line < first and first in self._added and match.line not in self._added:
@@ -135,6 +140,18 @@ class _Comments:
         others = [(other.start_line, other.end_line) for other in item.related if other.path == place.path]
         return names or not any(self._touches(*lines) for lines in ((first, last), *others))
 
+    def _keeps_code(self, item: Evidence) -> bool:
+        """Of a result that may block: whether what the change added inside it is old code, little edited."""
+        if item.severity.rank < Severity.HIGH.rank or item.location is None:
+            return True
+        for place in (item.location, *item.related):
+            if place.path == item.location.path and place.side is Side.RIGHT:
+                start = bisect_left(self._touched, place.start_line)
+                added = self._touched[start : bisect_right(self._touched, place.end_line)]
+                if len(added) > NEARBY_LINES or not all(map(self._old_code.holds, added)):
+                    return False
+        return True
+
     def _touches(self, first: int, last: int) -> bool:
         """Whether the change added a line of the range or deleted one inside it."""
         added = bisect_left(self._touched, first) < bisect_right(self._touched, last)
@@ -144,12 +161,18 @@ class _Comments:
         """A tool says "in source" but not by what: one new comment that it may mean is enough to doubt."""
         assert item.location is not None
         first, last = item.location.start_line, item.location.end_line
-        lines = self._claimable[bisect_left(self._claimable, first - 1) : bisect_right(self._claimable, last)]
-        if lines:
-            known = all(n not in self._added or self._moved_with_name(n, item.rule) for n in lines)
-        else:
-            known = self._file_claims == {True}
-        return Suppression.BASE if known else Suppression.CHANGE
+        lines = self._claimable_in(first - 1, last)
+        near = self._claimable_in(first - 1, last + LINES_BELOW_CLAIM)
+        known = all(n not in self._added or self._moved_with_name(n, item.rule) for n in near)
+        if not lines:
+            known = known and self._file_claims == {True} and self._is_named_in_file(item.rule)
+        return Suppression.BASE if known and self._keeps_code(item) else Suppression.CHANGE
+
+    def _claimable_in(self, first: int, last: int) -> Sequence[int]:
+        return self._claimable[bisect_left(self._claimable, first) : bisect_right(self._claimable, last)]
+
+    def _is_named_in_file(self, rule: str) -> bool:
+        return any(names_in_file(text, rule) for text in self._file_texts)
 
     def _moved_with_name(self, number: int, rule: str) -> bool:
         texts = [_comment(match) for match in ANY.finditer(self._line(number))]
@@ -160,6 +183,13 @@ class _Comments:
     def _claimable(self) -> list[int]:
         """The lines with a word that some tool may take for a silencing comment."""
         return [number for number in range(1, len(self._lines) + 1) if ANY.search(self._line(number))]
+
+    @cached_property
+    def _file_texts(self) -> frozenset[str]:
+        """What stands behind the words that may silence a whole file for some tool."""
+        numbers = range(1, len(self._lines) + 1)
+        lines = (self._line(number) for number in numbers)
+        return frozenset(line[found.end() :] for line in lines if (found := ANY_IN_FILE.search(line)))
 
     @cached_property
     def _file_claims(self) -> set[bool]:
@@ -273,7 +303,7 @@ def _moved(hunks: Iterable[Hunk], *, is_python: bool) -> dict[int, frozenset[str
                     comparisons += 1
                     if comparisons > MOST_COMPARISONS:
                         break
-                    if _is_similar(code, carrier.code):
+                    if is_similar(code, carrier.code):
                         del left[text][index]
                         moved.setdefault(carrier.number, set()).add(text)
                         break
@@ -307,7 +337,7 @@ def _rewritten(hunks: Iterable[Hunk]) -> frozenset[int]:
             elif line[:1] == "+":
                 new = new if new is not None else (number, line[1:].strip())
             elif line[:1] == " ":
-                if old is not None and new is not None and _is_similar(old, new[1]):
+                if old is not None and new is not None and is_similar(old, new[1]):
                     found.add(new[0])
                 old = new = None
             number += line[:1] in ("+", " ")
@@ -315,22 +345,14 @@ def _rewritten(hunks: Iterable[Hunk]) -> frozenset[int]:
 
 
 def _lost_end(hunks: Iterable[Hunk]) -> bool:
-    """Whether the change deletes the end of a range: what an old comment then covers besides is new."""
-    ends = [line for hunk in hunks for line in hunk.lines if RANGE_END.match(line[1:])]
-    return any(line[0] == "-" and f"+{line[1:]}" not in ends for line in ends)
+    """Whether the change deletes the end of a range, be it to move it: what is covered besides is new."""
+    return any(line[:1] == "-" and RANGE_END.match(line[1:]) for hunk in hunks for line in hunk.lines)
 
 
 def _is_code(line: str, sign: str) -> bool:
     return (
         line[:1] in (sign, " ") and line[1:].strip() != "" and not line[1:].lstrip().startswith(("#", "//"))
     )
-
-
-def _is_similar(old: str, new: str) -> bool:
-    """Whether both call the same names in the same order, and at least 60 % of their text is the same."""
-    if not old or max(len(old), len(new)) > 200 or _CALL.findall(old) != _CALL.findall(new):
-        return False
-    return SequenceMatcher(None, old, new, autojunk=False).ratio() >= SIMILAR
 
 
 def _suppressions(line: str, is_python: bool) -> Sequence[tuple[int, str]]:

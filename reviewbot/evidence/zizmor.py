@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from reviewbot.core import Evidence, FileChange, Location, Rejected, Severity, Side
+from reviewbot.core import Evidence, Location, Rejected, Severity
+from reviewbot.evidence import workflow_expressions
 from reviewbot.evidence.sources import (
     Bench,
     Completed,
@@ -23,7 +24,8 @@ from reviewbot.evidence.sources import (
 )
 
 if TYPE_CHECKING:
-    from reviewbot.evidence.checkouts import Checkout, Workflow
+    from reviewbot.evidence.checkouts import Workflow
+    from reviewbot.evidence.workflow_scripts import Checkout
 
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 _PIN = Rule(MEDIUM, 0.6, "CWE-829", "what the name stands for can change; common, so it does not block")
@@ -88,6 +90,7 @@ _CHECKOUT_TITLE = "Checks out the pull request's code where the base repository'
 _TRIGGER_TITLE = (
     "This trigger runs with the base repository's rights; line {} checks out the pull request's code"
 )
+_UNJUDGED = "its checkouts and expressions could not be judged: {}"
 _CONFIDENCE = {"High": 0.9, "Medium": 0.6, "Low": 0.3}
 _BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML 1.1, which zizmor's parser and GitHub's follow
 _NOT_YAML = str.maketrans("\x0b\x0c", "  ")
@@ -98,7 +101,6 @@ _OPTIONS = (
 _WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"(.*/)?action\.ya?ml")
 _DEPENDABOT = re.compile(r"\.github/dependabot\.ya?ml")
-_RUNS = re.compile(r"\bruns[\"']?\s*:")
 _WARNING = re.compile(
     r"WARN collect_inputs: zizmor::registry::input: failed to (?:parse input|validate .* as \S+): (.*)"
 )
@@ -110,13 +112,14 @@ _LONG = 20
 
 def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
     """Run zizmor on the workflows, actions and Dependabot files, all with its ignores off."""
+    trees = _Trees()
     files = [
         _place(source, layout, bench)
         for source in sources
-        if not source.excluded and not source.change.is_symlink and (layout := layout_of(source)) is not None
+        if not source.excluded
+        and not source.change.is_symlink
+        and (layout := _layout_of(source, trees)) is not None
     ]
-
-    trees = _Trees()
 
     def scan(batch: Sequence[Placed]) -> Outcome:
         done = bench.call("zizmor", [*_OPTIONS, "--", *(str(placed.file) for placed in batch)])
@@ -135,7 +138,7 @@ def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
     evidence = [item for outcome in outcomes for item in outcome.evidence]
     read = [placed for placed in files if placed.source.path not in failed]
     checkouts = [item for placed in read for item in _checkouts(placed, evidence, trees)]
-    failed.update(trees.problems)
+    failed = trees.problems | failed  # what zizmor itself says of a file comes first
     covered = {item.location for item in checkouts}
     rest = (item for item in evidence if item.rule != "dangerous-triggers" or item.location not in covered)
     return Report(
@@ -147,16 +150,26 @@ def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
     )
 
 
-def layout_of(source: Source) -> str | None:
+def _layout_of(source: Source, trees: "_Trees") -> str | None:
     """The name under which zizmor takes a file for what it is, or None for a file that it does not read."""
     ending = PurePosixPath(source.path).suffix
     if _WORKFLOW.fullmatch(source.path):
         return f".github/workflows/x{ending}"
     if _DEPENDABOT.fullmatch(source.path):
         return f".github/dependabot{ending}"
-    if _ACTION.fullmatch(source.path) and any(_RUNS.search(line) for line in source.lines):
+    if _ACTION.fullmatch(source.path) and _is_action(source, trees):
         return f"action{ending}"
     return None
+
+
+def _is_action(source: Source, trees: "_Trees") -> bool:
+    """Whether an ``action.yml`` has ``runs`` at its root, or it cannot be told."""
+    from reviewbot.evidence.checkouts import has_key  # noqa: PLC0415
+
+    if all(not line.strip() or line.lstrip().startswith("#") for line in source.lines):
+        return False
+    tree = trees.get(source)
+    return tree is None or has_key(tree, "runs")
 
 
 def _place(source: Source, layout: str, bench: Bench) -> Placed:
@@ -194,8 +207,7 @@ class _Trees:
                 raise ValueError("the workflows of this change are too large together")
             return parse_workflow(text)
         except ValueError as error:
-            why = f"its checkouts and expressions could not be judged: {clean(error, 200)}"
-            self.problems[source.path] = why
+            self.problems[source.path] = _UNJUDGED.format(clean(error, 200))
             return None
 
 
@@ -261,21 +273,21 @@ def _judge_injection(
     rule: Rule, symbolic: Mapping[str, Any], source: Source, trees: _Trees
 ) -> tuple[Rule, int | None]:
     """The rule for this expression, and the line of the ``env`` value that it stands for, if that matters."""
-    from reviewbot.evidence.checkouts import find_env, fold_context, is_outsiders, is_writers  # noqa: PLC0415
+    from reviewbot.evidence.checkouts import find_env  # noqa: PLC0415
 
     kind = symbolic["feature_kind"]
     fragment = kind["Subfeature"]["fragment"] if isinstance(kind, Mapping) else {}
     spaced = str(fragment.get("Regex", "")).replace(r"\s+", "")  # a context with blanks comes as a pattern
-    context = fold_context(fragment.get("Raw") or re.sub(r"\\(.)", r"\1", spaced))
+    context = workflow_expressions.fold_context(fragment.get("Raw") or re.sub(r"\\(.)", r"\1", spaced))
     if context.startswith("env.") and (tree := trees.get(source)) is not None:
         route = [next(iter(step.values())) for step in symbolic["route"]["route"]]
         value = find_env(tree, route, context.removeprefix("env."))
-        if value and is_outsiders(value[0]):
+        if value and workflow_expressions.is_outsiders(value[0]):
             return RULES["template-injection"], value[1]
-    if rule.severity is HIGH and is_writers(context):
+    if rule.severity is HIGH and workflow_expressions.is_writers(context):
         rule = replace(rule, severity=MEDIUM, reason="only people with write access choose this text")
     elif rule.severity is HIGH and context.startswith("inputs."):
-        if not _is_workflow(source):
+        if not _WORKFLOW.fullmatch(source.path):
             rule = replace(rule, severity=MEDIUM, reason="only as bad as what callers of the action pass in")
         elif not _is_called(source, trees):
             rule = replace(rule, severity=MEDIUM, reason="only people with write access start it by hand")
@@ -309,10 +321,6 @@ def _location(placed: Placed, where: Mapping[str, Any]) -> Location:
     return location
 
 
-def _is_workflow(source: Source) -> bool:
-    return bool(_WORKFLOW.fullmatch(source.path))
-
-
 def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> list[Evidence]:
     """Zizmor names the trigger only; we add the lines that fetch the pull request's code under it.
 
@@ -330,14 +338,22 @@ def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> l
 
     tree = trees.get(source)
     text, _ = _text(source)
-    fetches = checkouts.find_checkouts(tree) if tree is not None else checkouts.find_checkout_lines(text)
+    try:
+        fetches = checkouts.find_checkouts(tree) if tree is not None else None
+    except ValueError as error:
+        trees.problems[source.path] = _UNJUDGED.format(clean(error, 200))
+        fetches = None
+    if fetches is None:
+        fetches = checkouts.find_checkout_lines(text)
     rated = [(_rule_of(fetch), _lines(placed, fetch.first, fetch.last), fetch.origins) for fetch in fetches]
     if not rated:
         return []
-    unguarded = _deleted_guards(source.change)
+    deleted = workflow_expressions.find_deleted_conditions(source.change)
     added = []
     for rule, place, origins in rated:
-        related = (*triggers, *(_lines(placed, line, line) for line in origins), *unguarded)
+        related = (*triggers, *(_lines(placed, line, line) for line in origins))
+        if rule is _CHECKOUT_RULE:  # a condition that went away may be what kept outsiders out
+            related += tuple(deleted)
         item = make_evidence("zizmor", "dangerous-triggers", rule, _CHECKOUT_TITLE, place)
         added.append(replace(item, related=related))
     worst, first, _ = min(rated, key=lambda row: (-row[0].severity.rank, row[1].start_line))
@@ -348,21 +364,6 @@ def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> l
             replace(item, related=tuple(row[1] for row in rated if row[0].severity is worst.severity))
         )
     return added
-
-
-def _deleted_guards(change: FileChange) -> list[Location]:
-    """Base lines in which the change deleted an ``if:`` that kept outsiders out."""
-    from reviewbot.evidence.checkouts import is_guard  # noqa: PLC0415
-
-    found: list[Location] = []
-    for hunk in change.hunks:
-        base = hunk.base_start
-        for line in hunk.lines:
-            condition = line.partition("if:")[2].strip().strip('"')
-            if line.startswith("-") and is_guard(condition):
-                found.append(Location(change.path, base, base, Side.LEFT))
-            base += line[:1] in (" ", "-")
-    return found
 
 
 def _rule_of(fetch: "Checkout") -> Rule:

@@ -66,6 +66,9 @@ def places(text: str) -> list[tuple[int, int, Severity]]:
         (f"ref: ${{{{ {EVENT}.merge_commit_sha }}}}", 12),
         ("ref: ${{ github.head_ref }}", 12),
         (f"repository: ${{{{ {EVENT}.head.repo.full_name }}}}", 12),
+        ("ref: ${{ github.event.after }}", 12),
+        ("ref: ${{ format('refs/{0}/{1}/merge', 'pull', github.event.number) }}", 12),
+        (f"ref: ${{{{ format('{{0}}/{{1}}/head', 'pull', {EVENT}.number) }}}}", 12),
     ],
 )
 def test_an_input_that_names_the_head_blocks_at_its_own_line(ref: str, last: int) -> None:
@@ -101,6 +104,14 @@ def test_an_env_value_that_names_the_head_is_followed_at_every_level(value: str)
         f"wget https://github.com/o/r/archive/{HEAD}.zip",
         f"gh api repos/o/r/tarball/{HEAD} > x",
         "gh pr diff 1 | git apply",
+        'gh -R o/r pr checkout "$N"',
+        'gh --repo o/r pr checkout "$N"',
+        "gh --repo=o/r pr co 1",
+        "gh -R o/r pr diff 1 | git apply",
+        f"curl -L ${{{{ {EVENT}.diff_url }}}} | git apply",
+        f"wget -O- ${{{{ {EVENT}.patch_url }}}} | sh",
+        f"curl ${{{{ {EVENT}['patch_url'] }}}} | sudo bash -s",
+        "curl https://raw.githubusercontent.com/o/r/$SHA/x.sh | bash",
     ],
 )
 def test_a_command_that_brings_in_the_head_blocks(script: str) -> None:
@@ -163,6 +174,9 @@ def test_a_comment_on_an_issue_is_as_dangerous_as_a_pull_request(on: str) -> Non
         f"{RUN}|\n          # git fetch origin refs/pull/1/head\n          git fetch origin main\n",
         f"{WITH}          ref: ${{{{ {EVENT}.base.sha }}}}\n",
         f"{WITH}        if: {EVENT}.head.repo.fork\n",
+        f"{RUN}curl -o x ${{{{ {EVENT}.diff_url }}}}; grep TODO x\n",
+        f"{WITH}      - uses: x/y@v1\n        with: {{number: '{NUMBER}'}}\n",
+        f"{RUN}gh pr comment {NUMBER} -b thanks\n",
         f'{RUN}git merge-base origin/main "$SHA"\n        env:\n          SHA: {HEAD}\n',
         f"{RUN}curl https://api.github.com/repos/o/r/statuses/$SHA\n        env:\n          SHA: {HEAD}\n",
         f"    concurrency: x-${{{{ github.head_ref }}}}\n{WITH}",
@@ -190,13 +204,61 @@ RUN_HEAD = f"{WITH}          ref: ${{{{ github.event.workflow_run.head_sha }}}}\
         ("github.repository == github.event.workflow_run.head_repository.full_name", Severity.MEDIUM),
         ("github.event.workflow_run.event == 'push' || true", Severity.HIGH),
         ("\"!(true && github.event.workflow_run.event == 'push')\"", Severity.HIGH),
+        ("|\n            github.event.workflow_run.event == 'push'", Severity.MEDIUM),
+        (">-\n            ${{ github.event.workflow_run.event == 'push' }}", Severity.MEDIUM),
         ("github.event.workflow_run.event != 'push'", Severity.HIGH),
+        ("|\n            ${{ github.event.workflow_run.event == 'push' }}", Severity.HIGH),
+        (">\n            ${{ github.event.workflow_run.event == 'push' }}", Severity.HIGH),
+        ("\"${{ github.event.workflow_run.event == 'push' }} \"", Severity.HIGH),
+        ("(true && github.event.workflow_run.event == 'push' && true) == false", Severity.HIGH),
+        ("${{ true && github.event.workflow_run.event == 'push' && true }}${{ true }}", Severity.HIGH),
+        ("github.event['x'][true && github.event.workflow_run.event == 'push' && 1] == null", Severity.HIGH),
+        ("\"'(' || ')' && github.event.workflow_run.event == 'push'\"", Severity.HIGH),
         ("github.event.workflow_run.conclusion == 'success'", Severity.HIGH),
     ],
 )
 def test_a_condition_that_keeps_outsiders_out_lowers(condition: str, severity: Severity) -> None:
-    assert places(f"{WORKFLOW_RUN}    if: {condition}\n{RUN_HEAD}") == [(13, 13, severity)]
+    line = 13 + condition.count("\n")
+    assert places(f"{WORKFLOW_RUN}    if: {condition}\n{RUN_HEAD}") == [(line, line, severity)]
     assert places(f"{WORKFLOW_RUN}{RUN_HEAD}        if: {condition}\n") == [(12, 12, severity)]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "if: |\n      github.event.workflow_run.event ==\n      'push'",
+        "\"if\" : ${{ github.actor == 'me' }}",
+        "if: contains(github.event.sender.login, 'me')",
+    ],
+)
+def test_every_deleted_condition_is_related_to_a_checkout_without_guard(condition: str) -> None:
+    blobs: dict[str, bytes] = {}
+    old = f"{WORKFLOW_RUN}    {condition}\n{RUN_HEAD}"
+    change = modified_file(PATH, old, f"{WORKFLOW_RUN}{RUN_HEAD}", blobs)
+    found = checkouts(run_analyzers(change_set(change), blobs.__getitem__, names=["zizmor"]))
+    assert Location(PATH, 8, 8, Side.LEFT) in found[0].related
+
+
+def test_a_deleted_line_of_a_guard_is_related_where_its_if_stays() -> None:
+    kept = f"{WORKFLOW_RUN}    if: |\n      success() &&\n"
+    blobs: dict[str, bytes] = {}
+    change = modified_file(
+        PATH,
+        f"{kept}      github.event.workflow_run.event == 'push'\n{RUN_HEAD}",
+        f"{kept}      true\n{RUN_HEAD}",
+        blobs,
+    )
+    found = checkouts(run_analyzers(change_set(change), blobs.__getitem__, names=["zizmor"]))
+    assert Location(PATH, 10, 10, Side.LEFT) in found[0].related
+
+
+def test_a_deleted_condition_says_nothing_of_a_checkout_that_is_still_guarded() -> None:
+    new = f"{WORKFLOW_RUN}    if: github.event.workflow_run.event == 'push'\n{RUN_HEAD}"
+    blobs: dict[str, bytes] = {}
+    change = modified_file(PATH, f"{new}      - run: x\n        if: success()\n", new, blobs)
+    found = checkouts(run_analyzers(change_set(change), blobs.__getitem__, names=["zizmor"]))
+    assert [item.severity for item in found] == [Severity.MEDIUM]
+    assert all(place.side is Side.RIGHT for place in found[0].related)
 
 
 def test_taking_the_condition_away_blocks() -> None:
@@ -275,3 +337,84 @@ def test_a_changed_env_value_blocks_although_the_checkout_stood_before() -> None
     change = modified_file(PATH, old, old.replace("SHA: main", f"SHA: {HEAD}"), blobs)
     found = run_analyzers(change_set(change), blobs.__getitem__, names=["zizmor"])
     assert [place.start_line for place in checkouts(found)[0].related] == [2, 9]
+
+
+def test_a_download_that_is_applied_later_blocks_where_it_is_applied() -> None:
+    script = f"|\n          curl -o x ${{{{ {EVENT}.diff_url }}}}\n          ls\n          git apply x\n"
+    assert places(f"{TOP}{RUN}{script}") == [(12, 12, Severity.HIGH)]
+
+
+SCRIPT = "    steps:\n      - uses: actions/github-script@v7\n        with:\n          script: "  # line 11
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("|\n            // start\n            await exec.exec('gh pr checkout 1')\n", (13, 13)),
+        ("|\n            await exec.exec('git', ['fetch', 'origin', 'refs/pull/1/head'])\n", (12, 12)),
+        ("|\n            await exec.exec('gh', [\n              'pr', 'checkout', '1'])\n", (11, 13)),
+        ("await exec.exec(`git fetch origin pull/${n}/head`)\n", (11, 11)),
+    ],
+)
+def test_the_script_of_an_action_is_searched_too(script: str, lines: tuple[int, int]) -> None:
+    assert places(f"{TOP}{SCRIPT}{script}") == [(*lines, Severity.HIGH)]
+
+
+def test_a_script_of_an_action_that_fetches_nothing_does_not_count() -> None:
+    script = "|\n            // git fetch origin refs/pull/1/head\n            if (x.startsWith('refs/pull/')) return\n"
+    assert places(f"{TOP}{SCRIPT}{script}") == []
+
+
+DEFINED = """    steps:
+      - id: Pr
+        run: |
+          set -e
+          echo "sha=$(gh api repos/o/r/pulls/1 --jq .head.sha)" >> "$GITHUB_OUTPUT"
+"""
+
+
+def test_an_output_of_a_step_that_speaks_of_the_head_is_certain() -> None:
+    use = f"      - uses: {PIN}\n        with: {{persist-credentials: false, ref: '${{{{ steps.pr.outputs.sha }}}}'}}\n"
+    found = checkouts(run(f"{TOP}{DEFINED}{use}"))
+    assert [(item.severity, item.location and item.location.start_line) for item in found] == [
+        (Severity.HIGH, 14)
+    ]
+    assert 12 in [place.start_line for place in found[0].related]
+    command = '      - run: git checkout "$X"\n        env: {X: "${{ steps.pr.outputs.sha }}"}\n'
+    assert places(f"{TOP}{DEFINED}{command}") == [(13, 13, Severity.HIGH)]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_output_of_another_job_is_followed_in_either_order(first: bool) -> None:
+    head, jobs = TOP.split("  test:\n")
+    needed = f"  find:\n    runs-on: x\n    outputs: {{sha: '${{{{ steps.pr.outputs.sha }}}}'}}\n{DEFINED}"
+    user = f"  test:\n{jobs}    needs: find\n{WITH}          ref: ${{{{ needs.find.outputs.sha }}}}\n"
+    text = head + (needed + user if first else user + needed)
+    (found,) = find_checkouts(parse_workflow(text))
+    assert (found.certain, text.split("\n")[found.first - 1].strip()[:4]) == (True, "ref:")
+    assert any("outputs: {sha" in text.split("\n")[line - 1] for line in found.origins)
+
+
+def test_an_output_of_something_else_stays_a_guess() -> None:
+    other = DEFINED.replace(".head.sha", ".base.sha")
+    use = f"      - uses: {PIN}\n        with: {{ref: '${{{{ steps.pr.outputs.sha }}}}'}}\n"
+    (found,) = find_checkouts(parse_workflow(f"{TOP}{other}{use}"))
+    assert not found.certain
+
+
+def test_too_many_sources_of_a_revision_make_the_file_unread_at_once() -> None:
+    env = "".join(f"      a{n}: refs/pull/\n" for n in range(3000))
+    named = " ".join(f"$a{n}" for n in range(3000))
+    pulls = "          git pull $A\n" * 4000
+    text = f"{TOP}    env:\n{env}      A: {named}\n{RUN}|\n{pulls}"
+    started = time.process_time()
+    found = run(text)
+    assert time.process_time() - started < 10
+    assert "more than 50 lines" in found.failed[PATH]
+    assert found.scanned == {}
+
+
+def test_too_many_checkouts_make_the_file_unread_but_the_first_ones_are_told() -> None:
+    found = run(f"{TOP}{RUN}|\n" + "          git pull origin refs/pull/1/head\n" * 4000)
+    assert "more than 200 checkouts" in found.failed[PATH]
+    assert [item.severity for item in checkouts(found)] == [Severity.HIGH] * 200

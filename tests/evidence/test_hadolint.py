@@ -194,7 +194,10 @@ def test_a_last_user_root_that_stood_before_does_not_block() -> None:
     [
         ("FROM debian:12.5", Severity.LOW),
         ("FROM --platform=linux/amd64 Build AS x", Severity.HIGH),
-        ("ARG B=debian:12.5\nFROM ${B}", Severity.LOW),
+        ("ARG B=debian:12.5\nFROM ${B}", Severity.HIGH),
+        ("FROM ${B:-build}", Severity.HIGH),
+        ("FROM ${B:-debian:12.5}", Severity.HIGH),
+        ("FROM ${B:+build}", Severity.HIGH),
         ("ARG B=build\nFROM ${B}", Severity.HIGH),
         ("ARG B\nFROM $B", Severity.HIGH),
     ],
@@ -202,6 +205,20 @@ def test_a_last_user_root_that_stood_before_does_not_block() -> None:
 def test_root_in_a_stage_counts_where_a_later_stage_is_built_on_it(last: str, severity: Severity) -> None:
     text = f"FROM debian:12.5 AS build\nUSER root\nRUN ls\n{last}\nCOPY --from=build /x /x\nUSER 1000\n"
     assert rows(run({"Dockerfile": text}), "DL3002") == [("DL3002", 2, severity)]
+
+
+@pytest.mark.parametrize(
+    ("default", "inside", "severity"),
+    [("debian:12.5", "build", Severity.LOW), ("build", "debian:12.5", Severity.HIGH)],
+)
+def test_a_stage_is_named_by_the_argument_before_the_first_stage(
+    default: str, inside: str, severity: Severity
+) -> None:
+    text = (
+        f"ARG B={default}\nFROM debian:12.5 AS build\nARG B={inside}\nUSER root\n"
+        "FROM ${B}\nCOPY --from=build /x /x\nUSER 1000\n"
+    )
+    assert rows(run({"Dockerfile": text}), "DL3002") == [("DL3002", 4, severity)]
 
 
 def test_building_on_a_root_stage_or_losing_the_last_stage_blocks() -> None:
@@ -237,3 +254,39 @@ def test_an_edit_beside_an_old_sudo_is_not_at_its_place_and_a_new_sudo_is() -> N
     [item] = [one for one in run({"Dockerfile": text}).evidence if one.rule == "DL3004"]
     assert item.location is not None
     assert (item.location.start_line, item.location.end_line, item.related) == (3, 3, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('USER "root"', [("DL3002", 2, Severity.HIGH)]),
+        ("USER '0'", [("DL3002", 2, Severity.HIGH)]),
+        ("ARG U\nUSER ${U:-root}", [("DL3002", 3, Severity.HIGH)]),
+        ('USER "${U-0}"', [("DL3002", 2, Severity.HIGH)]),
+        ('USER "root"\nUSER 1000', []),
+        ('USER "rootless"', []),
+        ("USER ${U:-1000}", []),
+        ('USER "root"\nFROM debian:12.5\nUSER 1000', [("DL3002", 2, Severity.LOW)]),
+        ("USER root", [("DL3002", 2, Severity.HIGH)]),
+    ],
+)
+def test_root_is_root_however_it_is_written(text: str, expected: list[tuple[str, int, Severity]]) -> None:
+    assert rows(run({"Dockerfile": f"FROM debian:12.5\n{text}\n"}), "DL3002") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("RUN /usr/bin/sudo ls", [2]),
+        ("RUN --mount=type=cache,target=/x /usr/bin/sudo ls", [2]),
+        ('RUN ["/usr/bin/sudo", "ls"]', [2]),
+        ("RUN <<E\nls\nE\nRUN ls && \\\n  /usr/bin/sudo ls", [6]),
+        ("RUN sudo ls; /usr/bin/sudo ls", [2]),
+        ("RUN chmod u-s /usr/bin/sudo && ls", []),
+        ("RUN /usr/bin/sudoedit x", []),
+        ("ENV a=/usr/bin/sudo", []),
+    ],
+)
+def test_sudo_by_its_path_is_sudo(text: str, lines: list[int]) -> None:
+    found = rows(run({"Dockerfile": f"FROM debian:12.5\n{text}\nUSER 1000\n"}), "DL3004")
+    assert found == [("DL3004", line, Severity.HIGH) for line in lines]

@@ -448,6 +448,13 @@ STRONG, SIMPLE = "q7Lm2xTz9" + "RkW", "postgres"
         ("docker-compose.dev.yml", "postgresql://app:{strong}@db:5432/app", "low"),
         (".env.example", "postgresql://app:{strong}@db:5432/app", "low"),
         ("tests/conf.py", "postgresql://app:{strong}@db:5432/app", "low"),
+        ("app.py", "mongodb://app:mydatabase1@mongo-1,mongo2.prod.example.org/x", "high"),
+        ("app.py", "mongodb://app:mydatabase1@mongo-1:27017,mongo2.example.org:27017/x", "high"),
+        ("app.py", "mongodb://app:mydatabase1@localhost:1,db.example.org/x", "high"),
+        ("app.py", "mongodb://app:mydatabase1@mongo-1:27017,mongo-2:27017/x", "low"),
+        ("app.py", "mongodb://app:mydatabase1@localhost:1,127.0.0.1:2/x", "low"),
+        ("app.py", "postgresql://app:{simple}@[::1]:5432/x", "low"),
+        ("app.py", "postgresql://app:my-{strong}@db.example.org/x", "high"),
     ],
 )
 def test_a_connection_url_is_rated_by_password_host_and_place(path: str, url: str, severity: str) -> None:
@@ -570,3 +577,24 @@ def test_thousands_of_hits_end_in_time(line: str) -> None:
     started = time.monotonic()
     run({"a.txt": rows})
     assert time.monotonic() - started < 25
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\r", "\\t", "\\r\\n"])
+def test_a_token_behind_an_escaped_line_end_is_found(escape: str) -> None:
+    item = only(run({"app.py": 'x = "a' + escape + "AIza" + letters(35) + '"\n'}))
+    assert (item.rule, item.severity) == ("google-api-key", Severity.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("my-Xk93kd9fj3Qz", True),
+        ("your_xk93kd9fjz", True),
+        ("my-XkdfQzwRtkEw", True),
+        ("my-db-secret", False),
+        ("YOUR_API_KEY", False),
+        ("your-password-here", False),
+    ],
+)
+def test_a_placeholder_with_a_prefix_has_no_digits_and_one_case(value: str, found: bool) -> None:
+    assert bool(run({"app.py": f"password = '{value}'\n"}).evidence) is found

@@ -169,7 +169,7 @@ def test_a_comment_above_a_statement_cannot_be_borrowed_either() -> None:
 
 def test_a_claim_honours_an_edited_line_only_where_the_comment_names_the_rule() -> None:
     base = "f(x) // nosemgrep{}\n"
-    head = "f(xy) // nosemgrep{}\n"
+    head = "f(x, 1) // nosemgrep{}\n"
     assert judge("a.js", base.format(": x.y"), head.format(": x.y"), claim(1)) is Suppression.BASE
     assert judge("a.js", base.format(""), head.format(""), claim(1)) is Suppression.CHANGE
     assert judge("a.js", base.format(": x.yz"), head.format(": x.yz"), claim(1)) is Suppression.CHANGE
@@ -239,7 +239,8 @@ def test_a_comment_inside_a_call_that_the_change_touched_must_name_the_rule() ->
         assert multi(base, base + "x = 1\n", 4) is Suppression.BASE, comment
         assert multi(base, base.replace("    check=True,\n", ""), 3) is Suppression.CHANGE, comment
     named = CALL.format("  # noqa: S602")
-    assert multi(named, with_shell(named), 5) is Suppression.BASE
+    assert multi(named, with_shell(named), 5) is Suppression.CHANGE
+    assert multi(named, named.replace("    check=True,\n", ""), 3) is Suppression.BASE
     assert (
         multi(CALL.format("  # noqa : E501"), with_shell(CALL.format("  # noqa : E501")), 5)
         is Suppression.NONE
@@ -364,3 +365,69 @@ def test_a_bare_comment_on_a_long_call_does_not_excuse_a_flag_far_below() -> Non
     )
     found = [item.suppression for item in marked if item.rule == "S602"]
     assert found == [Suppression.CHANGE]
+
+
+S602 = "subprocess.call(  # noqa: S602\n    {},\n    shell=True,\n)\n"
+ONE_LINE = "subprocess.call({}, shell=True)  # noqa: S602\n"
+
+
+@pytest.mark.parametrize("text", [S602, ONE_LINE])
+@pytest.mark.parametrize(
+    "new",
+    [
+        "sys.argv[1]",
+        "cmd",
+        "'ls ' + cmd",
+        "f'ls {cmd}'",
+        'f"{"" + cmd + ""}"',
+        'f"{\'}\' + "" + cmd + ""}"',
+        "'ls' 'a', cmd",
+        "rf'{cmd}'",
+    ],
+)
+def test_a_literal_that_becomes_a_value_is_not_covered_by_an_old_comment(text: str, new: str) -> None:
+    last = text.count("\n")
+    assert multi(text.format("'ls'"), text.format(new), last) is Suppression.CHANGE
+    low = result("a.py", 1, rule="S602", location=Location("a.py", 1, last), severity=Severity.MEDIUM)
+    assert judge("a.py", ONE_LINE.format("'ls'"), ONE_LINE.format("cmd"), low) is Suppression.BASE
+
+
+@pytest.mark.parametrize("text", [S602, ONE_LINE])
+def test_a_literal_that_becomes_another_one_is_still_covered(text: str) -> None:
+    last = text.count("\n")
+    assert multi(text.format("'ls -a'"), text.format("'ls -b'"), last) is Suppression.BASE
+    assert multi(text.format("f'ls {a}'"), text.format("f'ls {a}' # x"), last) is Suppression.BASE
+    comment = text.format("'ls -a'").replace("    shell", "\n    # why\n    shell")
+    assert multi(text.format("'ls -a'"), comment, comment.count("\n")) is Suppression.BASE
+
+
+def test_a_line_that_closes_a_long_string_is_read_as_what_it_is() -> None:
+    base = 'call(  # noqa: S602\n    """\nls""", "aaaaaaaaaaaa",\n    shell=True)\n'
+    head = base.replace(', "aaaa', ', cmd, "aaaa')
+    assert multi(base, head, 4) is Suppression.CHANGE
+    assert multi(base, base.replace("aaaa", "aaab"), 4) is Suppression.BASE
+
+
+def test_moving_the_end_of_a_range_down_covers_nothing_more() -> None:
+    begin, end = "# ruff: disable[S605]\na = 1\n", "# ruff: enable[S605]\n"
+    covered = "os.system(x)\nb = 2\nc = 3\n"
+    base, head = f"{begin}{end}{covered}", f"{begin}{covered}{end}"
+    assert judge("a.py", base, head, result("a.py", 3)) is Suppression.CHANGE
+
+
+@pytest.mark.parametrize("old", ["# pylint: disable=C0114\n\n", "# pylint: skip-file\n\n"])
+def test_a_file_wide_comment_does_not_vouch_for_a_claim_about_another_rule(old: str) -> None:
+    item = replace(claim(3), rule="B602")
+    call = "call(\n  x,\n)"
+    assert judge("a.js", f"{old}{call}\n", f"{old}{call}  # nosec\n", item) is Suppression.CHANGE
+    kept = Suppression.BASE if "skip" in old else Suppression.CHANGE
+    assert judge("a.js", f"{old}{call}\n", f"{old}{call}\nx = 1\n", item) is kept
+    named = old.replace("C0114", "C0114,B602")
+    assert judge("a.js", f"{named}{call}\n", f"{named}{call}\nx = 1\n", item) is Suppression.BASE
+
+
+def test_a_claim_does_not_cover_a_literal_that_became_a_value() -> None:
+    text = "call({}, shell=True)  # nosec B602\n"
+    item = replace(claim(1), rule="B602", location=Location("a.py", 1, 1))
+    assert judge("a.py", text.format("'ls'"), text.format("cmd"), item) is Suppression.CHANGE
+    assert judge("a.py", text.format("'ls'"), text.format("'lsb'"), item) is Suppression.BASE

@@ -157,6 +157,29 @@ def test_actions_and_dependabot_files_are_read() -> None:
     assert set(found.scanned) == {"tools/a/action.yaml", ".github/dependabot.yml"}
 
 
+@pytest.mark.parametrize("key", ["? runs\n:", '"runs":', "? 'runs'\n:", "Runs:", '"r\\u0075ns":'])
+def test_no_spelling_of_the_key_hides_an_action(key: str) -> None:
+    action = (
+        f"name: x\ndescription: y\n{key}\n  using: composite\n  steps:\n"
+        "    - run: echo ${{ github.head_ref }}\n      shell: bash\n"
+    )
+    found = run({"action.yml": action})
+    assert high(found) or "action.yml" in found.failed
+
+
+def test_a_broken_action_fails_and_a_file_of_the_same_name_without_runs_does_not() -> None:
+    found = run(
+        {
+            "a/action.yml": "runs: [x\n",
+            "b/action.yml": "",
+            "c/action.yml": "# nothing\n",
+            "d/action.yml": "a: {runs: 1}\n",
+        }
+    )
+    assert set(found.failed) == {"a/action.yml"}
+    assert found.scanned == {}
+
+
 def test_other_yaml_is_not_passed_to_zizmor() -> None:
     found = run({"a/.github/workflows/ci.yml": INJECTED, "action.yml": "key: value\n", "x.yml": INJECTED})
     assert (found.scanned, found.runs) == ({}, ())
