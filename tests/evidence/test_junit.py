@@ -31,7 +31,7 @@ TREE = TreePaths(
         "spec/a_spec.rb",
         "src/latest.py",
     ],
-    ["/work/repo"],
+    ["/build/repo"],
 )
 SHA = "0123456789abcdef" * 2 + "01234567"
 
@@ -209,7 +209,7 @@ def test_a_commit_named_by_a_property_is_the_revision() -> None:
 
 def test_the_attributes_name_the_file_and_the_trace_the_line() -> None:
     assert failure(file="tests/test_app.py", line="7").location == Location("tests/test_app.py", 7, 7)
-    assert failure(file="/work/repo/tests/test_app.py").location == Location("tests/test_app.py", 1, 1)
+    assert failure(file="/build/repo/tests/test_app.py").location == Location("tests/test_app.py", 1, 1)
     trace = "tests/test_app.py:9: in t\nsrc/app.py:3: KeyError"
     evidence = failure(trace, file="tests/test_app.py", line="7")
     assert evidence.location == Location("tests/test_app.py", 9, 9)
@@ -228,11 +228,11 @@ def test_a_suite_may_name_the_file() -> None:
 
 
 def test_a_frame_in_a_test_file_counts_before_the_innermost() -> None:
-    trace = 'File "/work/repo/tests/test_app.py", line 4\nFile "/work/repo/src/app.py", line 8'
+    trace = 'File "/build/repo/tests/test_app.py", line 4\nFile "/build/repo/src/app.py", line 8'
     assert failure(trace).location == Location("tests/test_app.py", 4, 4)
     decoy = 'File "tests/test_app.py", line 4\nFile "src/latest.py", line 8'
     assert failure(decoy).location == Location("tests/test_app.py", 4, 4)
-    inner = failure('File "/usr/lib/x.py", line 1\nFile "/work/repo/src/app.py", line 8')
+    inner = failure('File "/usr/lib/x.py", line 1\nFile "/build/repo/src/app.py", line 8')
     assert inner.location == Location("src/app.py", 8, 8)
 
 

@@ -29,11 +29,11 @@ TREE = (
         ("src//app.py", "src/app.py"),
         ("lib/../src/app.py", "src/app.py"),
         ("odd\\name.py", "odd\\name.py"),
-        ("/work/repo/src/app.py", "src/app.py"),
-        ("/work/repo/../repo/src/app.py", "src/app.py"),
-        ("file:///work/repo/src/a%20b.py", "src/a b.py"),
-        ("file:/work/repo/src/app.py", "src/app.py"),
-        ("file://localhost/work/repo/src/app.py", "src/app.py"),
+        ("/build/repo/src/app.py", "src/app.py"),
+        ("/build/repo/../repo/src/app.py", "src/app.py"),
+        ("file:///build/repo/src/a%20b.py", "src/a b.py"),
+        ("file:/build/repo/src/app.py", "src/app.py"),
+        ("file://localhost/build/repo/src/app.py", "src/app.py"),
         ("file:///D:/a/repo/src/app.py", "src/app.py"),
         ("file:///d%3A/a/repo/src/app.py", "src/app.py"),
         ("D:\\a\\repo\\src\\app.py", "src/app.py"),
@@ -43,7 +43,7 @@ TREE = (
     ],
 )
 def test_a_path_is_found_however_it_is_written(written: str, path: str) -> None:
-    assert TreePaths(TREE, ["/work/repo", "D:\\a\\repo"]).find(written) == path
+    assert TreePaths(TREE, ["/build/repo", "D:\\a\\repo"]).find(written) == path
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_a_path_is_found_however_it_is_written(written: str, path: str) -> None:
         "src/app.py\0",
         "/etc/passwd",
         "file:///etc/passwd",
-        "file:///work/repo/../../etc/passwd",
-        "/work/repository/src/app.py",
+        "file:///build/repo/../../etc/passwd",
+        "/build/repository/src/app.py",
         "https://example.org/src/app.py",
         "C:\\src\\app.py",
         "\\\\server\\share\\src\\app.py",
@@ -74,7 +74,7 @@ def test_a_path_is_found_however_it_is_written(written: str, path: str) -> None:
     ],
 )
 def test_what_lies_outside_or_is_ambiguous_is_not_found(written: str) -> None:
-    assert TreePaths(TREE, ["/work/repo", "D:\\a\\repo"]).find(written) is None
+    assert TreePaths(TREE, ["/build/repo", "D:\\a\\repo"]).find(written) is None
 
 
 def test_the_folder_of_another_machine_is_learnt_from_all_paths_together() -> None:
@@ -138,8 +138,8 @@ def test_any_text_finds_a_path_of_the_tree_or_none(paths: set[str], written: str
 
 @given(st.sets(tree_paths, min_size=1, max_size=8))
 def test_every_path_of_the_tree_is_found_by_its_file_uri(paths: set[str]) -> None:
-    tree = TreePaths(paths, ["/work/repo"])
+    tree = TreePaths(paths, ["/build/repo"])
     for path in paths:
         if "\\" in path:
             continue  # in an absolute path it can only mean a folder: Windows tools write it so
-        assert tree.find(f"file:///work/repo/{quote(path.encode(), safe='/')}") == path
+        assert tree.find(f"file:///build/repo/{quote(path.encode(), safe='/')}") == path
