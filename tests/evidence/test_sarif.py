@@ -21,7 +21,7 @@ from reviewbot.evidence.sarif_places import LAST_LINE
 from reviewbot.verdict.grounding import ground_evidence
 from tests.repositories import Sandbox
 
-TREE = TreePaths(["src/app.py", "src/view.js", "Dockerfile", "go/main.go", "a b.py"], ["/work/repo"])
+TREE = TreePaths(["src/app.py", "src/view.js", "Dockerfile", "go/main.go", "a b.py"], ["/build/repo"])
 SHA = "0123456789abcdef" * 2 + "01234567"
 
 
@@ -163,7 +163,7 @@ def test_trivy_paths_use_base_ids_and_its_title_is_the_rules() -> None:
         driver={"rules": [rule]},
         originalUriBaseIds={
             "SUB": {"uri": "go/", "uriBaseId": "ROOT"},
-            "ROOT": {"uri": "file:///work/repo/"},
+            "ROOT": {"uri": "file:///build/repo/"},
         },
     )
     evidence = only(document)
