@@ -19,6 +19,7 @@ from reviewbot.publish.sanitize import (
     visible,
 )
 from reviewbot.templates import render
+from reviewbot.text import cut_middle
 
 LIMIT = 65_536
 """Characters that GitHub takes in one comment ("body is too long (maximum is 65536 characters)")."""
@@ -84,10 +85,11 @@ def render_markdown(review: Review) -> str:
 def _render(review: Review, caps: Caps) -> str:
     groups = summary.group_findings(review)
     n_blocking, n_advisory = len(groups.blocking), len(groups.advisory)
-    left = max(0, caps.full - n_blocking)
+    blocking = summary.split_by_detail(groups.blocking, most=caps.full, blocking=True)
+    advisory = summary.split_by_detail(groups.advisory, most=max(0, caps.full - n_blocking))
     collapsed = (
-        _listed(groups.advisory, summary.count(n_advisory, "advisory finding"), left, caps.brief),
-        _listed(groups.hints, summary.count(len(groups.hints), "hint"), 0, caps.brief),
+        _listed(summary.count(n_advisory, "advisory finding"), *advisory, caps.brief),
+        _listed(summary.count(len(groups.hints), "hint"), (), groups.hints, caps.brief),
     )
     text = render(
         "report.md.j2",
@@ -95,7 +97,7 @@ def _render(review: Review, caps: Caps) -> str:
         conclusion=review.verdict.conclusion.value,
         verdict=summary.conclusion(review),
         why=markdown_text(summary.headline(review)),
-        blocking=_listed(groups.blocking, f"Blocking ({n_blocking})", caps.full, caps.brief),
+        blocking=_listed(f"Blocking ({n_blocking})", *blocking, caps.brief),
         collapsed=collapsed,
         not_shown=", ".join(summary.not_shown(review, groups)),
         reasons=_sentences(summary.reasons_beyond_headline(review), caps.sentences),
@@ -114,17 +116,13 @@ def markdown_ledger(review: Review) -> str:
     return " · ".join(clause for clause in clauses if clause)
 
 
-def _listed(findings: Sequence[Finding], title: str, full: int, brief: int) -> ListedGroup:
-    framed = [
-        finding for finding in findings[:full] if title.startswith("Blocking") or summary.in_full(finding)
-    ]
-    rest = findings[len(framed) :]
+def _listed(title: str, full: Sequence[Finding], brief: Sequence[Finding], most_brief: int) -> ListedGroup:
     return ListedGroup(
-        size=len(findings),
+        size=len(full) + len(brief),
         title=title,
-        full=tuple(_full(finding) for finding in framed),
-        brief=tuple(_heading(finding) for finding in rest[:brief]),
-        left_out=max(0, len(rest) - brief),
+        full=tuple(_full(finding) for finding in full),
+        brief=tuple(_heading(finding) for finding in brief[:most_brief]),
+        left_out=max(0, len(brief) - most_brief),
     )
 
 
@@ -133,15 +131,9 @@ def _full(finding: Finding) -> FullFinding:
         heading=_heading(finding),
         body=markdown_text(shorten(summary.explanation(finding), 1_000)),
         frame=_frame(finding),
-        trace=markdown_fence(_middle(finding.evidence.trace, 2_000)) if finding.evidence.trace else "",
+        trace=markdown_fence(cut_middle(finding.evidence.trace, 2_000)) if finding.evidence.trace else "",
         remarks=tuple(markdown_text(one_line(remark, 300)) for remark in summary.remarks(finding)),
     )
-
-
-def _middle(text: str, limit: int) -> str:
-    """Head and tail of a long text."""
-    half = limit // 2
-    return text if len(text) <= limit else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def _heading(finding: Finding) -> str:

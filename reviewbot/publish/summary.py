@@ -5,7 +5,7 @@ is the sink's own business.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reviewbot.core import (
@@ -243,9 +243,19 @@ def not_shown(review: Review, groups: Groups) -> tuple[str, ...]:
     return tuple(clause for clause in clauses if clause)
 
 
-def in_full(finding: Finding) -> bool:
-    """Whether a finding is worth its code frame: what is low and needs no remark is one line."""
-    return finding.severity.rank > Severity.LOW.rank or bool(remarks(finding))
+def split_by_detail(
+    findings: Sequence[Finding], *, most: int, blocking: bool = False
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings to show with their code, ``most`` of them, and those for which one line will do.
+
+    What blocks is always worth its code; else what is low and needs no remark is not.
+    """
+    full: list[Finding] = []
+    brief: list[Finding] = []
+    for number, finding in enumerate(findings):
+        is_worth_it = blocking or finding.severity.rank > Severity.LOW.rank or bool(remarks(finding))
+        (full if number < most and is_worth_it else brief).append(finding)
+    return tuple(full), tuple(brief)
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

@@ -59,9 +59,10 @@ def render_terminal(review: Review, *, width: int, color: bool) -> str:
 
 def _story(review: Review, width: int) -> Iterator["Text"]:
     groups = summary.group_findings(review)
-    yield from _section("Blocking", groups.blocking, "bold bright_red", len(groups.blocking), width)
-    in_full = max(0, _IN_FULL - len(groups.blocking))
-    yield from _section("Advisory", groups.advisory, "bold", in_full, width)
+    blocking = summary.split_by_detail(groups.blocking, most=len(groups.blocking), blocking=True)
+    advisory = summary.split_by_detail(groups.advisory, most=max(0, _IN_FULL - len(groups.blocking)))
+    yield from _section("Blocking", *blocking, "bold bright_red", width)
+    yield from _section("Advisory", *advisory, "bold", width)
     yield from _counted(review, groups, width)
     yield from _ledger(review, width)
     for note in review.notes:
@@ -71,17 +72,15 @@ def _story(review: Review, width: int) -> Iterator["Text"]:
 
 
 def _section(
-    title: str, findings: Sequence[Finding], style: str, in_full: int, width: int
+    title: str, full: Sequence[Finding], brief: Sequence[Finding], style: str, width: int
 ) -> Iterator["Text"]:
-    if not findings:
+    if not (full or brief):
         return
-    yield _text(f"{title} ({len(findings)})", style)
+    yield _text(f"{title} ({len(full) + len(brief)})", style)
     yield _text("")
-    framed = [finding for finding in findings[:in_full] if title == "Blocking" or summary.in_full(finding)]
-    for finding in framed:
+    for finding in full:
         yield from _finding(finding, width)
         yield _text("")
-    brief = findings[len(framed) :]
     for finding in brief:
         yield _fitted(_heading(finding).append("  " + _line(finding.evidence.title, 300)), width)
     if brief:

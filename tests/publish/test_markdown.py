@@ -184,3 +184,12 @@ def test_the_ledger_is_one_line() -> None:
         "3 files: 2 reviewed, 1 excluded (lock file) · +30 \u22126 · the secret scan"
         " alone read 50% of the added lines"
     )
+
+
+def test_a_low_finding_before_one_with_a_remark_is_not_lost() -> None:
+    made = review(
+        finding(1, Severity.LOW, title="First one"),
+        finding(2, Severity.LOW, title="Second one", note="Seen."),
+    )
+    text = render_markdown(made)
+    assert (text.count("First one"), text.count("Second one")) == (1, 1)

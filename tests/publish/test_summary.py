@@ -133,3 +133,15 @@ def test_a_silencing_that_counts_for_nothing_is_told() -> None:
         "Seen twice.",
     )
     assert "cannot be checked" in summary.remarks(finding(1, suppression=Suppression.EXTERNAL))[0]
+
+
+def test_each_finding_is_shown_in_full_or_briefly_once_and_in_its_order() -> None:
+    plain, remarked, medium = (
+        finding(1, Severity.LOW),
+        finding(2, Severity.LOW, note="Seen before."),
+        finding(3, Severity.MEDIUM),
+    )
+    every = (medium, plain, remarked)
+    assert summary.split_by_detail(every, most=9) == ((medium, remarked), (plain,))
+    assert summary.split_by_detail(every, most=1) == ((medium,), (plain, remarked))
+    assert summary.split_by_detail(every, most=2, blocking=True) == ((medium, plain), (remarked,))

@@ -156,3 +156,11 @@ def test_an_incomplete_review_that_blocks_says_so() -> None:
         conclusion=Conclusion.INCOMPLETE, reasons=(Reason("unreviewed", "A file is too large."),), exit_code=1
     )
     assert "INCOMPLETE (blocks): A file is too large" in render_terminal(made, width=80, color=False)
+
+
+def test_a_low_finding_before_one_with_a_remark_is_not_lost() -> None:
+    made = review(
+        finding(1, Severity.LOW, title="First."), finding(2, Severity.LOW, title="Second.", note="Seen.")
+    )
+    text = render_terminal(made, width=120, color=False)
+    assert (text.count("First."), text.count("Second.")) == (1, 1)
