@@ -23,8 +23,8 @@ from reviewbot.settings import (
     OnIncomplete,
     PathRule,
     Policy,
-    visible,
 )
+from reviewbot.text import printable
 
 MAXIMUM_BYTES = 256 * 1024
 MAXIMUM_DEPTH = 20
@@ -203,7 +203,7 @@ def _problem(tree: Any, kind: str, place: _Place) -> str:
         known = _RULE_KEYS if parents else _ROOT_KEYS
         close = get_close_matches(_hyphenated(str(last)).lower(), known, n=1)
         guess = f"did you mean `{close[0]}`" if close else f"allowed are {', '.join(known)}"
-        return f"`{visible(str(last))}` is no key of {'a path rule' if parents else 'the policy'}; {guess}"
+        return f"`{printable(str(last))}` is no key of {'a path rule' if parents else 'the policy'}; {guess}"
     match place:
         case ("exclude", int()):
             return f"`exclude` holds {_shown(_value(tree, place))}, which must be {_PATTERN}"
@@ -224,7 +224,7 @@ def _value(tree: Any, place: _Place) -> Any:
 
 
 def _shown(value: object) -> str:
-    return visible(json.dumps(value, ensure_ascii=False))
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 class _Composer(yaml.SafeLoader):
@@ -255,7 +255,7 @@ class _File:
     def __init__(self, data: bytes, where: str) -> None:
         name = re.fullmatch(r"(.*?)( at [0-9a-f]{7,64})?", where, re.DOTALL)
         assert name
-        self._name, self._commit = visible(name[1], 300), name[2] or ""
+        self._name, self._commit = printable(name[1], 300), name[2] or ""
         self._lines: dict[_Place, int] = {}
         if len(data) > MAXIMUM_BYTES:
             raise self.error(1, f"the file has {len(data)} bytes but may have {MAXIMUM_BYTES} at most")
@@ -303,7 +303,9 @@ class _File:
             at = self._line_at(error.problem_mark.index) if error.problem_mark else 1
             problem = ", ".join(text for text in (error.context, error.problem) if text)
             hint = "; quote text that begins with & or *" if re.search("alias|anchor", problem) else ""
-            raise self.error(at, f"this is not the YAML of a policy: {visible(problem, 160)}{hint}") from None
+            raise self.error(
+                at, f"this is not the YAML of a policy: {printable(problem, 160)}{hint}"
+            ) from None
         except (ValueError, OverflowError):  # PyYAML lets them pass, as for "\UFFFFFFFF"
             raise self.error(self._line_at(loader.index), "an escape or directive is out of range") from None
 
@@ -338,7 +340,7 @@ class _File:
                 first = self.line((*place, key))
                 raise self.error(
                     self._line_at(key_node.start_mark.index),
-                    f"`{visible(written)}` is given twice, first in line {first}; keep one",
+                    f"`{printable(written)}` is given twice, first in line {first}; keep one",
                 )
             values[key] = self._plain(value_node, (*place, key))
             self._note(key_node, (*place, key))
@@ -365,7 +367,7 @@ class _File:
         if node.style:
             return text
         if text in {"", "~", "null", "Null", "NULL"}:
-            key = f"`{visible(str(place[-1]))}`" if place and isinstance(place[-1], str) else "this entry"
+            key = f"`{printable(str(place[-1]))}`" if place and isinstance(place[-1], str) else "this entry"
             raise self.error(self.line(place), f"{key} has no value; give it one or remove it")
         if text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
             return text.lower() == "true"

@@ -90,11 +90,6 @@ SCALARS = (
 """The fields of ``Settings`` of which a later layer replaces an earlier one."""
 
 
-def visible(text: str, limit: int = 80) -> str:
-    """A value of a setting as it is shown: see ``reviewbot.text.printable``."""
-    return printable(text, limit)
-
-
 def resolve_settings(policies: Sequence[Policy], argv: Mapping[str, object]) -> Settings:
     """The cascade: built-in < ``policies`` in their order < their path rules < ``argv``.
 
@@ -143,7 +138,7 @@ def _argument(name: str, value: object) -> object:
     try:
         return parse(value)
     except (ValueError, TypeError, OverflowError, KeyError):
-        shown = visible(str(value))
+        shown = printable(str(value))
         raise UsageError(f"{_option(name)} {shown} cannot be used.", help=f"Give {allowed}.") from None
 
 
@@ -224,7 +219,7 @@ def excluded_by(settings: Settings, path: str) -> str | None:
     number = _matching(settings.exclude, path)
     if number is None:
         return None
-    return f"{visible(settings.exclude[number])} ({settings.origins.get(f'exclude[{number}]', 'built-in')})"
+    return f"{printable(settings.exclude[number])} ({settings.origins.get(f'exclude[{number}]', 'built-in')})"
 
 
 def _matching(patterns: tuple[str, ...], path: str) -> int | None:
@@ -254,13 +249,13 @@ def render_config(settings: Settings) -> str:
     rows = [
         (_name(name), _shown(getattr(settings, name)), settings.origins.get(name, "")) for name in SCALARS
     ]
-    rows += _numbered_rows(settings, "exclude", "exclude", [visible(text) for text in settings.exclude])
+    rows += _numbered_rows(settings, "exclude", "exclude", [printable(text) for text in settings.exclude])
     rows += _numbered_rows(
         settings, "paths", "path_rules", [_shown_rule(settings, r) for r in settings.path_rules]
     )
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [
-        f"{name:{first}}  {value:{second}}  {visible(origin, 300)}".rstrip() for name, value, origin in rows
+        f"{name:{first}}  {value:{second}}  {printable(origin, 300)}".rstrip() for name, value, origin in rows
     ]
     return "\n".join([*lines, "", _policies_sentence(settings.policies)]) + "\n"
 
@@ -291,11 +286,11 @@ def _shown_rule(settings: Settings, rule: PathRule) -> str:
         if value is not None:
             beaten = f" (beaten by {_option(name)})" if name in settings.from_argv else ""
             parts.append(f"{_name(name)} {_shown(value)}{beaten}")
-    return f"{visible(rule.pattern)}: {', '.join(parts)}"
+    return f"{printable(rule.pattern)}: {', '.join(parts)}"
 
 
 def _policies_sentence(policies: tuple[str, ...]) -> str:
     if not policies:
         return "No policy file was read."
-    named = ", then ".join(visible(where, 300) for where in policies)
+    named = ", then ".join(printable(where, 300) for where in policies)
     return f"The policy was read from {named}."

@@ -65,7 +65,7 @@ def one_line(text: str, limit: int) -> str:
     return shorten(" ".join(visible(start).split()) + "…" * (len(text) > len(start)), limit)
 
 
-def printable(text: str, limit: int) -> str:
+def printable(text: str, limit: int = 80) -> str:
     """The first ``limit`` characters of a value on one line, each as itself or as ``<U+XXXX>``.
 
     Stricter than ``visible``: a no-break space or a private character in a pattern is shown, too, and

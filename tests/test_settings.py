@@ -18,8 +18,8 @@ from reviewbot.settings import (
     gate_rules,
     render_config,
     resolve_settings,
-    visible,
 )
+from reviewbot.text import printable
 
 REPOSITORY = ".github/reviewbot.yml at 1a2b3c4d"
 
@@ -292,6 +292,6 @@ def test_config_shows_no_character_that_a_terminal_obeys() -> None:
 
 @given(st.text(), st.integers(min_value=1, max_value=100))
 def test_visible_text_is_printable_and_printable_text_stays(text: str, limit: int) -> None:
-    assert visible(text, limit).isprintable()
+    assert printable(text, limit).isprintable()
     if text.isprintable() and len(text) <= limit:
-        assert visible(text, limit) == text
+        assert printable(text, limit) == text

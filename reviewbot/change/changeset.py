@@ -3,13 +3,15 @@
 import re
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import AnyStr
 
 from reviewbot.change.content import decode_wide, looks_like_text
-from reviewbot.change.diff import FilePatch, count_ranges, parse_diff
+from reviewbot.change.diff import FilePatch, parse_diff
 from reviewbot.change.entries import DiffEntry
 from reviewbot.change.exclusions import excluded_by_name
 from reviewbot.change.git import BIG_FILE_BYTES, Repository
-from reviewbot.core import ChangeSet, ChangeStatus, FileChange, Sha
+from reviewbot.change.hunks import count_ranges
+from reviewbot.core import ChangeSet, ChangeStatus, FileChange, LineRanges, Sha
 from reviewbot.errors import RepositoryError
 
 _LETTERS = {
@@ -97,8 +99,13 @@ def _with_new_lines(change: FileChange, repository: Repository) -> FileChange:
     if not is_text or not (change.status is ChangeStatus.COPIED or _moves_into_view(change)):
         return change
     text = repository.read_object(change.head_blob or "")
-    lines = text.count(b"\n") + (not text.endswith(b"\n") and bool(text))
-    return replace(change, added=((1, lines),) if lines else (), deleted=(), gaps=())
+    return replace(change, added=_every_line(text, b"\n"), deleted=(), gaps=())
+
+
+def _every_line(text: AnyStr, line_feed: AnyStr) -> LineRanges:
+    """The range of all lines of a text; a final line feed starts no line."""
+    last = text.count(line_feed) + (not text.endswith(line_feed) and bool(text))
+    return ((1, last),) if last else ()
 
 
 def _moves_into_view(change: FileChange) -> bool:
@@ -135,8 +142,7 @@ def _without_text(change: FileChange, sizes: dict[Sha, int], sniff: "_Sniffer") 
     wide = decode_wide(data)
     if wide is not None:
         # git has no lines to compare: all of them count as new.
-        lines = wide.count("\n") + (not wide.endswith("\n") and bool(wide))
-        return replace(change, added=((1, lines),) if lines else ())
+        return replace(change, added=_every_line(wide, "\n"))
     name = change.path.rsplit("/", 1)[-1].lower()
     is_source = f".{name.rsplit('.', 1)[-1]}" in SOURCE_SUFFIXES or name.startswith(
         ("dockerfile", "makefile")

@@ -14,7 +14,7 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchSet
 
 from reviewbot.change.names import names_of_git_line, unquote_name
-from reviewbot.core import ChangeStatus, Hunk, LineRanges
+from reviewbot.core import ChangeStatus, Hunk
 from reviewbot.errors import CombinedDiff, MalformedDiff
 
 HUNK_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
@@ -85,37 +85,6 @@ def parse_diff(lines: Iterable[bytes]) -> Iterator[FilePatch]:
         before = patch
     if before:
         yield before
-
-
-def count_ranges(hunks: Iterable[Hunk]) -> tuple[LineRanges, LineRanges, tuple[int, ...]]:
-    """Added head lines, deleted base lines, and the head lines right after which lines were deleted."""
-    added: list[list[int]] = []
-    deleted: list[list[int]] = []
-    gaps: list[int] = []
-    for hunk in hunks:
-        # A side of length 0 is numbered by the line before it (POSIX diff -u).
-        base = hunk.base_start + (hunk.base_count == 0)
-        head = hunk.head_start + (hunk.head_count == 0)
-        for line in hunk.lines:
-            if line[0] == "+":
-                _extend(added, head)
-                head += 1
-            elif line[0] == "-":
-                _extend(deleted, base)
-                if not gaps or gaps[-1] != head - 1:
-                    gaps.append(head - 1)
-                base += 1
-            elif line[0] == " ":
-                head += 1
-                base += 1
-    return tuple((a, b) for a, b in added), tuple((a, b) for a, b in deleted), tuple(gaps)
-
-
-def _extend(ranges: list[list[int]], line: int) -> None:
-    if ranges and ranges[-1][1] == line - 1:
-        ranges[-1][1] = line
-    else:
-        ranges.append([line, line])
 
 
 def _read_patches(lines: Iterable[bytes]) -> Iterator[FilePatch]:

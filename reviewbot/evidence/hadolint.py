@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from reviewbot.change.hunks import numbered_lines
 from reviewbot.core import Evidence, FileChange, Location, Rejected, Severity, Side
 from reviewbot.evidence.sources import (
     Bench,
@@ -71,7 +72,7 @@ _DEFAULT = re.compile(r"arg\s+(\w+)=[\"']?([^\s\"']*)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _CONDITION = re.compile(r"\$\{\w+[^\w}]")
 """``${X:-base}``: the image may be any."""
-_USER_OR_STAGE = re.compile(r"-\s*(user|from)\s", re.IGNORECASE)
+_USER_OR_STAGE = re.compile(r"\s*(user|from)\s", re.IGNORECASE)
 _ROOT_IN_DISGUISE = re.compile(
     r"user\s+(?:[\"']\s*(?:root|0)\b[^\"']*[\"']|[\"']?\$\{\w+:?-[\"']?(?:root|0)[\"']?\}(?::\S*)?[\"']?)\s*",
     re.IGNORECASE,
@@ -314,12 +315,9 @@ def _may_build_on(stage: Instruction, name: str, defaults: Mapping[str, str]) ->
 
 def _deleted_users(change: FileChange, start: int, end: int) -> tuple[Location, ...]:
     """Base lines between two head lines in which the change deleted a ``USER`` or a ``FROM``."""
-    found: list[Location] = []
-    for hunk in change.hunks:
-        base, head = hunk.base_start, hunk.head_start + (hunk.head_count == 0)
-        for line in hunk.lines:
-            if start < head <= end and _USER_OR_STAGE.match(line):
-                found.append(Location(change.path, base, base, Side.LEFT))
-            base += line[:1] in (" ", "-")
-            head += line[:1] in (" ", "+")
-    return tuple(found)
+    lines = (line for hunk in change.hunks for line in numbered_lines(hunk) if line.sign == "-")
+    return tuple(
+        Location(change.path, line.base, line.base, Side.LEFT)
+        for line in lines
+        if start < line.head <= end and _USER_OR_STAGE.match(line.text)
+    )

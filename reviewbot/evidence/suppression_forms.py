@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from functools import cache, cached_property, lru_cache
 from typing import Literal
 
+from reviewbot.change.hunks import numbered_lines
 from reviewbot.core import Hunk
 
 Place = Literal["line", "before", "file", "range"]
@@ -187,12 +188,10 @@ def _deleted_by(hunks: Iterable[Hunk]) -> dict[int, list[str]]:
     """Added line -> what its hunk deletes."""
     found: dict[int, list[str]] = {}
     for hunk in hunks:
-        number = hunk.head_start
-        deleted = [line[1:] for line in hunk.lines if line[:1] == "-"]
-        for line in hunk.lines if deleted else ():
-            if line[:1] == "+":
-                found[number] = deleted
-            number += line[:1] in ("+", " ")
+        lines = tuple(numbered_lines(hunk))
+        deleted = [line.text for line in lines if line.sign == "-"]
+        if deleted:
+            found.update((line.head, deleted) for line in lines if line.sign == "+")
     return found
 
 

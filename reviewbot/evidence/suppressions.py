@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
+from reviewbot.change.hunks import HunkLine, numbered_lines
 from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Location, Severity, Sha, Side, Suppression
 from reviewbot.evidence.python_text import comment_columns
 from reviewbot.evidence.sources import line_numbers, parse_source
@@ -312,35 +313,32 @@ def _moved(hunks: Iterable[Hunk], *, is_python: bool) -> dict[int, frozenset[str
 
 def _carriers(hunk: Hunk, sign: str, *, is_python: bool) -> Iterator[_Carrier]:
     """The deleted (``-``) or added (``+``) lines with a comment; one by itself is about the next line."""
-    number = hunk.head_start
-    for index, line in enumerate(hunk.lines):
-        if (
-            line.startswith(sign)
-            and len(line) <= LONGEST_LINE
-            and (found := _suppressions(line[1:], is_python))
-        ):
-            code = line[1 : 1 + min(start for start, _ in found)].rstrip(" \t#/*-")
-            following = hunk.lines[index + 1 : index + 1 + NEARBY_LINES]
-            code = code or next((text[1:] for text in following if _is_code(text, sign)), "")
-            yield _Carrier(number, tuple(dict.fromkeys(text for _, text in found)), code.strip())
-        number += line[:1] in ("+", " ")
+    lines = tuple(numbered_lines(hunk))
+    for index, carrier in enumerate(lines):
+        if carrier.sign != sign or len(carrier.text) >= LONGEST_LINE:
+            continue
+        if found := _suppressions(carrier.text, is_python):
+            code = carrier.text[: min(start for start, _ in found)].rstrip(" \t#/*-")
+            following = lines[index + 1 : index + 1 + NEARBY_LINES]
+            code = code or next((line.text for line in following if _is_code(line, sign)), "")
+            yield _Carrier(carrier.head, tuple(dict.fromkeys(said for _, said in found)), code.strip())
 
 
 def _rewritten(hunks: Iterable[Hunk]) -> frozenset[int]:
     """The first added line of each block of edits whose first deleted line was similar code."""
     found: set[int] = set()
     for hunk in hunks:
-        number, old, new = hunk.head_start, None, None
-        for line in (*hunk.lines, " "):
-            if line[:1] == "-":
-                old = old if old is not None else line[1:].strip()
-            elif line[:1] == "+":
-                new = new if new is not None else (number, line[1:].strip())
-            elif line[:1] == " ":
-                if old is not None and new is not None and is_similar(old, new[1]):
-                    found.add(new[0])
+        old: str | None = None
+        new: HunkLine | None = None
+        for line in (*numbered_lines(hunk), HunkLine(" ", "", 0, 0)):
+            if line.sign == "-":
+                old = old if old is not None else line.text.strip()
+            elif line.sign == "+":
+                new = new or line
+            else:
+                if old is not None and new is not None and is_similar(old, new.text.strip()):
+                    found.add(new.head)
                 old = new = None
-            number += line[:1] in ("+", " ")
     return frozenset(found)
 
 
@@ -349,10 +347,9 @@ def _lost_end(hunks: Iterable[Hunk]) -> bool:
     return any(line[:1] == "-" and RANGE_END.match(line[1:]) for hunk in hunks for line in hunk.lines)
 
 
-def _is_code(line: str, sign: str) -> bool:
-    return (
-        line[:1] in (sign, " ") and line[1:].strip() != "" and not line[1:].lstrip().startswith(("#", "//"))
-    )
+def _is_code(line: HunkLine, sign: str) -> bool:
+    text = line.text.strip()
+    return line.sign in (sign, " ") and text != "" and not text.startswith(("#", "//"))
 
 
 def _suppressions(line: str, is_python: bool) -> Sequence[tuple[int, str]]:

@@ -5,6 +5,7 @@ They are those of https://docs.github.com/en/actions/reference/workflows-and-act
 
 import re
 
+from reviewbot.change.hunks import numbered_lines
 from reviewbot.core import FileChange, Location, Side
 
 # Each pattern looks at text in lower case, and none takes more than linear time.
@@ -79,10 +80,7 @@ def is_guard(condition: str) -> bool:
 def find_deleted_conditions(change: FileChange) -> list[Location]:
     """Base lines of the change that held an ``if:``, or part of one that keeps outsiders out."""
     found: list[Location] = []
-    for hunk in change.hunks:
-        base = hunk.base_start
-        for line in hunk.lines:
-            if line.startswith("-") and (_IF.search(line) or _GUARD.search(fold_context(line))):
-                found.append(Location(change.path, base, base, Side.LEFT))
-            base += line[:1] in (" ", "-")
+    for line in (line for hunk in change.hunks for line in numbered_lines(hunk)):
+        if line.sign == "-" and (_IF.search(line.text) or _GUARD.search(fold_context(line.text))):
+            found.append(Location(change.path, line.base, line.base, Side.LEFT))
     return found

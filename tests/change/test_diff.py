@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reviewbot.change.diff import FilePatch, count_ranges, parse_diff
+from reviewbot.change.diff import FilePatch, parse_diff
+from reviewbot.change.hunks import count_ranges
 from reviewbot.core import ChangeStatus
 from reviewbot.errors import CombinedDiff, MalformedDiff
 
