@@ -1,0 +1,174 @@
+"""The scripted model's server: the Messages API on a port of this machine, with a mind that is a program."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from http.server import ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from reviewbot.testing.accounting import PRICES, Block, Charge, PromptCache, compact, lay_out
+from reviewbot.testing.behaviours import BEHAVIOURS, Behaviour
+from reviewbot.testing.checks import Refused, Rules, bare_messages, check_history, check_request
+from reviewbot.testing.exchange import Served
+from reviewbot.testing.faults import FAULTS, Fault, Faults, find_fault
+from reviewbot.testing.http_handler import Handler
+from reviewbot.testing.wire import Answer, build_answer, render_message
+
+Json = Mapping[str, Any]
+Named = TypeVar("Named")
+CONTEXT_TOKENS = 1_000_000
+
+
+class ScriptedModel:
+    """A model for tests: ``with ScriptedModel("reader") as model:`` and a client with ``model.base_url``.
+
+    ``behaviour``: a name of BEHAVIOURS, or a function of the request body that returns a Turn.
+    ``seed``: makes the ids of answers differ between servers. ``latency_seconds``: how long every
+    answer takes. ``faults``: which requests fail, and how. ``key``: the one bearer token that is taken
+    ("" takes any, None needs none). ``retired``: models that exist but no longer answer.
+    ``clock``: seconds, for the lifetime of cache entries. Requests the real API would refuse are refused,
+    and ``refused`` says why; ``requests`` holds every message request in the order they came.
+    """
+
+    def __init__(
+        self,
+        behaviour: Behaviour | str = "reader",
+        *,
+        seed: int = 0,
+        latency_seconds: float = 0.0,
+        faults: Faults | None = None,
+        key: str | None = "",
+        retired: Collection[str] = (),
+        context_tokens: int = CONTEXT_TOKENS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.behaviour = (
+            _named("behaviour", behaviour, BEHAVIOURS) if isinstance(behaviour, str) else behaviour
+        )
+        self.rules = Rules(tuple(PRICES), tuple(retired), key)
+        self.latency_seconds = latency_seconds
+        known = {**{name: Fault(behaviour=name) for name in BEHAVIOURS}, **FAULTS}
+        self.faults = {
+            when: _named("fault", fault, known) if isinstance(fault, str) else fault
+            for when, fault in (faults or {}).items()
+        }
+        self.context_tokens = context_tokens
+        self.refused: list[str] = []
+        self.counted: list[Json] = []
+        self._seed, self._clock = seed, clock
+        self._served: dict[int, Served] = {}
+        self._cache = PromptCache()
+        self._said: dict[bytes, list[tuple[list[Json], str]]] = {}
+        self._lock = threading.Lock()
+        self._count = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        """Listen on a free port of 127.0.0.1."""
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server.model = self
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+    @property
+    def base_url(self) -> str:
+        """Where a client finds the model, such as ``http://127.0.0.1:34567``."""
+        if not self._server:
+            raise RuntimeError("ScriptedModel is a context manager: use it with `with`")
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def requests(self) -> list[Served]:
+        """Every message request that was answered, in the order they came."""
+        with self._lock:
+            return [self._served[number] for number in sorted(self._served)]
+
+    @property
+    def usd(self) -> float:
+        """What all answers cost together, exact to the nano-dollar."""
+        return round(sum(served.usd for served in self.requests), 9)
+
+    def open_request(self) -> int:
+        """The number of a new request; the first is 1."""
+        with self._lock:
+            self._count += 1
+            return self._count
+
+    def find_fault(self, number: int, body: Json) -> Fault | None:
+        """What goes wrong with this request."""
+        return find_fault(self.faults, number, body)
+
+    def count(self, body: Json) -> int:
+        """The tokens of a prompt. Raises Refused."""
+        self.check(body, counting=True)
+        with self._lock:
+            self.counted.append(body)
+        return sum(block.tokens for block in lay_out(body))
+
+    def check(self, body: Any, *, counting: bool = False) -> None:
+        """Raise Refused for what the API would not take; ``refused`` notes it."""
+        try:
+            check_request(body, self.rules, counting=counting)
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise Refused(f"malformed request: {type(error).__name__}: {error}") from error
+        check_history(
+            bare_messages(body["messages"]), lambda turns: self._said.get(_key(body["model"], turns), [])
+        )
+        tokens = sum(block.tokens for block in lay_out(body))
+        if tokens > self.context_tokens:
+            raise Refused(f"prompt is too long: {tokens} tokens > {self.context_tokens} maximum")
+
+    def answer(self, number: int, body: Json, fault: Fault | None) -> tuple[dict[str, Any], Charge]:
+        """The message for a request that was checked, and what it costs."""
+        blocks = lay_out(body)
+        with self._lock:
+            prompt = self._cache.look_up(blocks, self._clock())
+        mark = hashlib.sha256(b"%d %d" % (self._seed, number)).hexdigest()[:20]
+        behaviour = BEHAVIOURS[fault.behaviour] if fault and fault.behaviour else self.behaviour
+        answer = build_answer(behaviour(body), body, mark)
+        if fault and fault.how == "empty":
+            answer = Answer((), "end_turn", 1, 0)
+        time.sleep(self.latency_seconds)
+        charge = Charge(*prompt, answer.output_tokens, answer.thinking_tokens)
+        self._remember(body, blocks, answer)
+        return render_message(answer, charge, body["model"], mark), charge
+
+    def _remember(self, body: Json, blocks: tuple[Block, ...], answer: Answer) -> None:
+        key = _key(body["model"], bare_messages(body["messages"]))
+        with self._lock:
+            self._cache.store(blocks, self._clock())
+            self._said.setdefault(key, []).append(([*answer.blocks], answer.stop_reason))
+
+    def note(self, served: Served, problem: str = "") -> None:
+        """Keep a request that is done with; ``problem`` is why the API would have refused it."""
+        with self._lock:
+            self._served[served.number] = served
+            if problem:
+                self.refused.append(problem)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    model: ScriptedModel
+
+
+def _named(kind: str, name: str, known: Mapping[str, Named]) -> Named:
+    if name not in known:
+        raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(known)}")
+    return known[name]
+
+
+def _key(model: str, messages: list[list[Any]]) -> bytes:
+    return hashlib.sha256(compact([model, messages])).digest()
