@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from reviewbot.claims import Edit
+from reviewbot.claims import Outcome as Outcome  # noqa: PLC0414 - had from here by all
+from reviewbot.severity import Severity as Severity  # noqa: PLC0414 - had from here by all
+
 Sha = str
 """A full object id: 40 hex digits (SHA-1) or 64 (SHA-256)."""
 
@@ -17,21 +21,6 @@ Mask = tuple[int, int, int]
 
 LineRanges = tuple[tuple[int, int], ...]
 """Sorted, disjoint (first, last) pairs."""
-
-
-class Severity(StrEnum):
-    """How bad a finding is, worst first."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 for info up to 4 for critical."""
-        return len(Severity) - 1 - list(Severity).index(self)
 
 
 class Side(StrEnum):
@@ -159,7 +148,8 @@ class Location:
             raise ValueError(f"lines {self.start_line}-{self.end_line} are no range")
 
 
-EvidenceSource = Literal["sarif", "junit", "analyzer"]
+EvidenceSource = Literal["sarif", "junit", "analyzer", "agent"]
+"""``agent`` is what a model said, after its quotes were found in the blobs (``verdict.quotes``)."""
 
 
 class Suppression(StrEnum):
@@ -183,7 +173,7 @@ class Evidence:
     ``snippet`` is the text of the first line as the tool saw it. ``masks`` are the places of secrets in
     ``location.path``, which nothing may show.
     ``trace`` is text to be shown as it is, such as a stack trace. ``advisory`` evidence never blocks,
-    whatever its severity.
+    whatever its severity. ``edits`` apply exactly once each to the blobs of head; nobody has run the result.
     """
 
     id: str
@@ -204,6 +194,7 @@ class Evidence:
     masks: tuple[Mask, ...] = ()
     trace: str = ""
     advisory: bool = False
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +253,10 @@ class CoverageStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
-    """One line of the ledger. ``by`` names who read the file; ``reason`` the rule or the failure."""
+    """One line of the ledger. ``by`` names who read the file; ``reason`` the rule or the failure.
+
+    ``cause`` is the code of the run's own reason (an outage, the budget) that left the file unread.
+    """
 
     path: str
     status: CoverageStatus
@@ -270,6 +264,7 @@ class CoverageRow:
     reason: str
     added_lines: int
     deleted_lines: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +332,7 @@ class GateRules:
     by_path: Mapping[str, Threshold] = field(default_factory=dict)
     fail_on_tests: bool = False
     on_incomplete: Literal["fail", "neutral"] = "neutral"
+    is_scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,12 +355,23 @@ class Review:
 
     trigger: Trigger
     changes: ChangeSet
-    evidence: tuple[Evidence, ...]
-    findings: tuple[Finding, ...]
-    rejected: tuple[Rejected, ...]
-    coverage: Coverage
     verdict: Verdict
-    notes: tuple[str, ...]
-    started_at: str
-    seconds: float
-    budget_usd: float
+    coverage: Coverage
+    evidence: tuple[Evidence, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    notes: tuple[str, ...] = ()
+    started_at: str = ""
+    seconds: float = 0.0
+    budget_usd: float = 2.00
+
+    @property
+    def cost_usd(self) -> float:
+        """Dollars spent on model calls, as far as their prices are known."""
+        return sum(outcome.usd or 0.0 for outcome in self.outcomes)
+
+    @property
+    def cost_is_complete(self) -> bool:
+        """Whether the price of every call is known."""
+        return all(outcome.usd is not None for outcome in self.outcomes)

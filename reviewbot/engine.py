@@ -2,44 +2,51 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from reviewbot.core import Reason
-from reviewbot.errors import EngineError, MissingCredentials
+from reviewbot.errors import MissingCredentials
 
 CREDENTIALS = (
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
     "ANTHROPIC_FEDERATION_RULE_ID",
+    "ANTHROPIC_BASE_URL",
 )
+"""Any of these set: Claude can be asked. A base URL alone means a proxy that adds the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The engine that will run; ``reason`` is what keeps its verdict from being a pass."""
 
-    name: str
-    note: str
+    name: Literal["claude", "analyzers"]
+    notes: tuple[str, ...] = ()
     reason: Reason | None = None
 
 
-def choose_engine(asked: str, environment: Mapping[str, str]) -> Engine:
+def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possible: bool = True) -> Engine:
     """The engine for ``auto``, ``analyzers`` or ``claude``.
 
+    ``secrets_possible`` is False for a run that cannot be given any: a fork's or Dependabot's.
+
     Raises:
-        EngineError: ``claude``, which this version does not have.
-        MissingCredentials: ``auto`` in CI without credentials: a mistyped secret must not degrade a gate.
+        MissingCredentials: ``claude`` without credentials, or ``auto`` without them in CI: a mistyped
+            secret must not degrade a gate.
     """
     if asked == "analyzers":
-        return Engine("analyzers", "Engine: analyzers only, as asked; no model agent takes part.")
+        return Engine("analyzers", ("Engine: analyzers only, as asked; no model agent takes part.",))
+    if any(environment.get(name, "").strip() for name in CREDENTIALS):
+        return Engine("claude")
     if asked == "claude":
-        raise EngineError("The engine `claude` is not in this version.")
-    held = any(environment.get(name, "").strip() for name in CREDENTIALS)
-    if not held and _is_ci(environment):
+        raise MissingCredentials("The engine `claude` needs Anthropic credentials, and none are set.")
+    if not secrets_possible:
+        detail = "The model agents did not run: a fork's or Dependabot's run gets no secrets."
+        return Engine("analyzers", reason=Reason("no_secrets", detail))
+    if _is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
-    code = "no_agents" if held else "no_credentials"
-    why = "the credentials were not used" if held else "no credentials"
-    detail = f"The model agents did not run: {why}, and this version has no agents yet."
-    return Engine("analyzers", "", Reason(code, detail))
+    detail = "The model agents did not run: no Anthropic credentials are set here."
+    return Engine("analyzers", reason=Reason("no_credentials", detail))
 
 
 def _is_ci(environment: Mapping[str, str]) -> bool:

@@ -10,10 +10,12 @@ class ReviewbotError(Exception):
     """A problem the user can act on.
 
     ``str(error)`` says what is wrong and where; ``help`` says what to do about it;
-    ``exit_code`` is the row of the table in README.md (verdicts and exit codes).
+    ``exit_code`` is the row of the table in README.md (verdicts and exit codes); ``reason`` is the code
+    that a verdict gives as its reason where this error ended the review.
     """
 
     exit_code: ClassVar[int] = 2
+    reason: ClassVar[str] = "bad_arguments"
     help: ClassVar[str] = "Run `reviewbot --help` to see how to call it."
 
     def __init__(self, message: str, *, help: str | None = None) -> None:
@@ -71,19 +73,15 @@ class MalformedDiff(ReviewbotError):
 class EvidenceError(ReviewbotError):
     """A SARIF or JUnit file that cannot be read."""
 
+    reason = "bad_evidence"
     help = "Check that the tool that wrote the file finished, then run reviewbot again."
 
 
 class PolicyError(ReviewbotError):
     """A policy file with unknown keys or values of the wrong kind."""
 
+    reason = "bad_policy"
     help = "Correct the file; `reviewbot schema policy` prints what it may contain."
-
-
-class EngineError(ReviewbotError):
-    """The engine that was asked for cannot run."""
-
-    help = "Use --engine analyzers for a review without model agents."
 
 
 class OutputError(ReviewbotError):
@@ -96,10 +94,12 @@ class NoReview(ReviewbotError):
     """Nothing was reviewed, so nothing may pass."""
 
     exit_code = 3
+    reason = "no_review"
     help = "Run it again; if this happens again, please report it with the message above."
 
 
 class MissingCredentials(ReviewbotError):
     """Credentials are missing where they should be."""
 
-    help = "Choose --engine analyzers, or set ANTHROPIC_API_KEY (this version has no agents to use it)."
+    reason = "missing_credentials"
+    help = "Set ANTHROPIC_API_KEY, or choose the engine `analyzers` for a review without model agents."

@@ -1,4 +1,4 @@
-"""The policy file: bytes -> ``Policy``, and the JSON Schema that says the same to an editor.
+"""The policy file: bytes -> ``Policy``.
 
 Imported only where there is a policy, because with its libraries it costs 0.25 s of CPU. Scalars are
 read by the core schema of YAML 1.2 (``yes``, ``off`` and ``1:30`` are text), as editors read them.
@@ -8,155 +8,21 @@ import json
 import re
 from bisect import bisect_left
 from difflib import get_close_matches
-from typing import Annotated, Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from reviewbot.core import Severity
 from reviewbot.errors import PolicyError
-from reviewbot.settings import (
-    ANALYZERS,
-    MAXIMUM_BUDGET_USD,
-    Analyzer,
-    Engine,
-    OnIncomplete,
-    PathRule,
-    Policy,
-)
+from reviewbot.policy_model import ALLOWED, PATTERN, ROOT_KEYS, RULE_KEYS, PolicyFile
+from reviewbot.settings import PathRule, Policy
 from reviewbot.text import printable
 
 MAXIMUM_BYTES = 256 * 1024
 MAXIMUM_DEPTH = 20
 
-# What pathspec takes and what can select something, in what the regular expressions of Python and of
-# JSON Schema (ECMA-262) share; `(?![\s\S])` is the end of the text in both, where `$` is not.
-_END = r"(?![\s\S])"
-_BLANK = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_ATOM = rf"(?:[^{_BLANK}/\\\[]|\\[!-.:-@\[-`{{-~]|\[[!^]?(?:a-z|A-Z|0-9|[A-Za-z0-9_.])+\])"
-_SEGMENTS = rf"/?(?:(?! |\.\.?(?:/|{_END}))(?: *{_ATOM})+(?:/|{_END}))+{_END}"
-_PathPattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?![#!]){_SEGMENTS}")]
-_ExcludePattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?!#)!?(?![#!]){_SEGMENTS}")]
-
 _Place = tuple[str | int, ...]
 """Where a value stands in the file: keys and list positions from the root."""
-
-
-def _each_once(names: list[Any]) -> list[Any]:
-    if len(set(names)) != len(names):
-        raise ValueError(names)
-    return names
-
-
-def _not_empty(rule: "_PathEntry") -> "_PathEntry":
-    if not rule.model_fields_set:
-        raise ValueError(rule)
-    return rule
-
-
-def _not_given() -> Any:
-    return None  # never from the file, where a null is refused
-
-
-_FailOn = Annotated[Severity, Field(strict=False)]
-_Confidence = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        regex_engine="python-re",
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
-
-
-class _PathEntry(_Strict):
-    """The threshold of the paths that one pattern selects; it names at least one of the two keys."""
-
-    model_config = ConfigDict(title="path rule", json_schema_extra={"minProperties": 1})
-
-    fail_on: _FailOn = Field(
-        default_factory=_not_given,
-        description="The severity from which on a finding in these paths blocks; by default the general one.",
-    )
-    minimum_confidence: _Confidence = Field(
-        default_factory=_not_given,
-        description="The confidence below which no finding in these paths blocks; by default the general.",
-    )
-
-
-class _PolicyFile(_Strict):
-    """What `.github/reviewbot.yml` may hold; every key may be left out."""
-
-    model_config = ConfigDict(title="reviewbot policy")
-
-    engine: Engine = Field(
-        default="auto",
-        description="Who reviews: `claude`, only the `analyzers`, or `auto` (the default): Claude where "
-        "credentials are found.",
-    )
-    fail_on: _FailOn = Field(
-        default=Severity.HIGH,
-        description="The severity from which on a finding on a changed line blocks; the default is `high`.",
-    )
-    minimum_confidence: _Confidence = Field(
-        default=0.5,
-        description="The confidence from 0 to 1 below which no finding blocks; the default is 0.5.",
-    )
-    fail_on_tests: bool = Field(
-        default=False,
-        description="Whether every failed test blocks; the default is false: they are advisory.",
-    )
-    on_incomplete: OnIncomplete = Field(
-        default="neutral",
-        description="What a review means that could not be complete by design, such as one without "
-        "secrets: `fail` blocks, `neutral` (the default) lets merge.",
-    )
-    budget_usd: Annotated[float, Field(ge=0, le=MAXIMUM_BUDGET_USD)] = Field(
-        default=2.0, description="The dollars that one run may spend on models at most; the default is 2."
-    )
-    analyzers: Annotated[list[Analyzer], AfterValidator(_each_once)] = Field(
-        default=list(ANALYZERS),
-        json_schema_extra={"uniqueItems": True},
-        description="The analyzers that run, each at most once; by default all four.",
-    )
-    exclude: list[_ExcludePattern] = Field(
-        default=[],
-        description="Gitignore-style patterns of files that are not reviewed, of which the last that "
-        "matches decides and `!` takes a file back in; by default none.",
-    )
-    paths: dict[_PathPattern, Annotated[_PathEntry, AfterValidator(_not_empty)]] = Field(
-        default={},
-        json_schema_extra={"additionalProperties": False},
-        description="Thresholds by gitignore-style pattern, the last match wins; by default none.",
-    )
-
-
-_ROOT_KEYS = tuple(str(info.alias) for info in _PolicyFile.model_fields.values())
-_RULE_KEYS = tuple(str(info.alias) for info in _PathEntry.model_fields.values())
-_PATTERN = (
-    "a gitignore-style pattern of up to 256 characters (no `.`, `..` or empty folder, no "
-    "blank at either end, in brackets only letters, digits, `.`, `_` and the ranges a-z, A-Z and 0-9)"
-)
-_ALLOWED = {
-    "engine": f"one of {', '.join(get_args(Engine))}",
-    "fail-on": f"one of {', '.join(Severity)}",
-    "minimum-confidence": "a number from 0 to 1",
-    "fail-on-tests": "true or false",
-    "on-incomplete": f"one of {', '.join(get_args(OnIncomplete))}",
-    "budget-usd": f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}",
-    "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
-    "exclude": "a list of gitignore-style patterns",
-    "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",
-}
-
-
-def policy_json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) that accepts what ``parse_policy`` accepts, in the hyphenated spelling."""
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, "$id": "urn:reviewbot:policy", **_PolicyFile.model_json_schema(by_alias=True)}
 
 
 def parse_policy(data: bytes, where: str) -> Policy:
@@ -168,7 +34,7 @@ def parse_policy(data: bytes, where: str) -> Policy:
     """
     file = _File(data, where)
     try:
-        parsed = _PolicyFile.model_validate(file.tree)
+        parsed = PolicyFile.model_validate(file.tree)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         found = sorted(
@@ -200,21 +66,21 @@ def _problem(tree: Any, kind: str, place: _Place) -> str:
     """One clause: which key, what it holds, what is allowed."""
     *parents, last = place
     if kind == "extra_forbidden":
-        known = _RULE_KEYS if parents else _ROOT_KEYS
+        known = RULE_KEYS if parents else ROOT_KEYS
         close = get_close_matches(_hyphenated(str(last)).lower(), known, n=1)
         guess = f"did you mean `{close[0]}`" if close else f"allowed are {', '.join(known)}"
         return f"`{printable(str(last))}` is no key of {'a path rule' if parents else 'the policy'}; {guess}"
     match place:
         case ("exclude", int()):
-            return f"`exclude` holds {_shown(_value(tree, place))}, which must be {_PATTERN}"
+            return f"`exclude` holds {_shown(_value(tree, place))}, which must be {PATTERN}"
         case ("paths", str(pattern), "[key]"):
-            return f"`paths` names {_shown(pattern)}, which must be {_PATTERN}, without `!`"
+            return f"`paths` names {_shown(pattern)}, which must be {PATTERN}, without `!`"
         case ("paths", str(pattern)):
             held = _shown(_value(tree, place))
-            keys = " and ".join(f"`{key}`" for key in _RULE_KEYS)
+            keys = " and ".join(f"`{key}`" for key in RULE_KEYS)
             return f"{_shown(pattern)} in `paths` is {held} but must be a mapping with one or both of {keys}"
     key, holds = (str(parents[0]), "holds") if isinstance(last, int) else (str(last), "is")
-    return f"`{key}` {holds} {_shown(_value(tree, place))} but must be {_ALLOWED[key]}"
+    return f"`{key}` {holds} {_shown(_value(tree, place))} but must be {ALLOWED[key]}"
 
 
 def _value(tree: Any, place: _Place) -> Any:
@@ -331,7 +197,7 @@ class _File:
         self._lines[place] = line
 
     def _mapping(self, node: yaml.MappingNode, place: _Place) -> dict[str, Any]:
-        known = _ROOT_KEYS if not place else _RULE_KEYS if len(place) == 2 and place[0] == "paths" else ()
+        known = ROOT_KEYS if not place else RULE_KEYS if len(place) == 2 and place[0] == "paths" else ()
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             written = self._key(key_node)

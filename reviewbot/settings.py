@@ -4,6 +4,7 @@ The cascade, weakest first: built-in, the policies in their order, their ``paths
 command line. Policy bytes are parsed in ``policy``, which is imported only where there are any.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,9 @@ Analyzer = Literal["ruff", "zizmor", "hadolint", "detect-secrets"]
 
 ANALYZERS: tuple[Analyzer, ...] = get_args(Analyzer)
 """The analyzers that may run, in the order they are listed everywhere."""
+
+MODEL_ID = r"[a-zA-Z0-9][a-zA-Z0-9._:@/-]{0,199}"
+"""What may be a model's id, at Anthropic or behind another door (Bedrock's hold dots and colons)."""
 
 MAXIMUM_BUDGET_USD = 1_000_000.0
 """No run costs this much: a larger number is a slip of the keyboard."""
@@ -55,7 +59,8 @@ class Settings:
 
     ``origins`` names the origin of each field by its name, and of each pattern and path rule as
     ``exclude[0]`` and ``path_rules[0]``. ``policies`` are the files that were read, weakest first.
-    ``from_argv`` are the fields that the command line set: they beat ``path_rules``.
+    ``from_argv`` are the fields that the command line set: they beat ``path_rules``, or with
+    ``only_tightened`` hold together with them.
     """
 
     engine: Engine = "auto"
@@ -64,12 +69,25 @@ class Settings:
     fail_on_tests: bool = False
     on_incomplete: OnIncomplete = "neutral"
     budget_usd: float = 2.00
+    triage_model: str = "claude-haiku-5-5"
+    test_fix_model: str = "claude-sonnet-5-5"
+    security_model: str = "claude-opus-5-5"
     analyzers: tuple[Analyzer, ...] = ANALYZERS
     exclude: tuple[str, ...] = ()
     path_rules: tuple[PathRule, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
     from_argv: frozenset[str] = frozenset()
+    only_tightened: bool = False
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The model of each agent by the agent's name."""
+        return {
+            "triage": self.triage_model,
+            "test_fix": self.test_fix_model,
+            "security": self.security_model,
+        }
 
 
 POLICY_PATH = ".github/reviewbot.yml"
@@ -85,6 +103,9 @@ SCALARS = (
     "fail_on_tests",
     "on_incomplete",
     "budget_usd",
+    "triage_model",
+    "test_fix_model",
+    "security_model",
     "analyzers",
 )
 """The fields of ``Settings`` of which a later layer replaces an earlier one."""
@@ -107,7 +128,7 @@ def resolve_settings(policies: Sequence[Policy], argv: Mapping[str, object]) -> 
     if given.get("fail_on_tests") is False:
         del given["fail_on_tests"]
     for name, value in given.items():
-        values[name], origins[name] = _argument(name, value), _option(name)
+        values[name], origins[name] = parse_argument(name, value), _option(name)
     exclude = [entry for policy in policies for entry in policy.exclude]
     rules = [entry for policy in policies for entry in policy.path_rules]
     origins |= _origins_of("exclude", [origin for _, origin in exclude])
@@ -132,7 +153,7 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _argument(name: str, value: object) -> object:
+def parse_argument(name: str, value: object) -> object:
     """The value of one command line option as its field holds it; raises UsageError."""
     parse, allowed = _ARGUMENTS[name]
     try:
@@ -173,6 +194,13 @@ def _parse_analyzers(value: Any) -> tuple[Analyzer, ...]:
     return names
 
 
+def _parse_model(value: Any) -> str:
+    if not (isinstance(value, str) and re.fullmatch(MODEL_ID, value)):
+        raise ValueError
+    return value
+
+
+_MODEL = (_parse_model, "the id of a model, such as claude-opus-5-5")
 _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "engine": _one_of(*get_args(Engine)),
     "fail_on": (Severity, f"one of {', '.join(Severity)}"),
@@ -180,11 +208,14 @@ _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "fail_on_tests": (_parse_flag, "a flag without a value"),
     "on_incomplete": _one_of(*get_args(OnIncomplete)),
     "budget_usd": _number(MAXIMUM_BUDGET_USD, f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}"),
+    "triage_model": _MODEL,
+    "test_fix_model": _MODEL,
+    "security_model": _MODEL,
     "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
 }
 
 
-def gate_rules(settings: Settings, paths: Iterable[str]) -> GateRules:
+def gate_rules(settings: Settings, paths: Iterable[str], *, is_scan: bool = False) -> GateRules:
     """What the gate needs: ``by_path`` holds those of ``paths`` whose threshold is not the general one."""
     general = Threshold(settings.fail_on, settings.minimum_confidence)
     thresholds = {path: _threshold(settings, path) for path in paths} if settings.path_rules else {}
@@ -193,6 +224,7 @@ def gate_rules(settings: Settings, paths: Iterable[str]) -> GateRules:
         by_path={path: threshold for path, threshold in thresholds.items() if threshold != general},
         fail_on_tests=settings.fail_on_tests,
         on_incomplete=settings.on_incomplete,
+        is_scan=is_scan,
     )
 
 
@@ -201,11 +233,20 @@ def _threshold(settings: Settings, path: str) -> Threshold:
     for rule in settings.path_rules:
         if _matching((rule.pattern,), path) is None:
             continue
-        if rule.fail_on is not None and "fail_on" not in settings.from_argv:
+        if rule.fail_on is not None and _rules(settings, "fail_on"):
             fail_on = rule.fail_on
-        if rule.minimum_confidence is not None and "minimum_confidence" not in settings.from_argv:
+        if rule.minimum_confidence is not None and _rules(settings, "minimum_confidence"):
             confidence = rule.minimum_confidence
+    if settings.only_tightened and "fail_on" in settings.from_argv:
+        fail_on = min(fail_on, settings.fail_on, key=lambda severity: severity.rank)
+    if settings.only_tightened and "minimum_confidence" in settings.from_argv:
+        confidence = min(confidence, settings.minimum_confidence)
     return Threshold(fail_on, confidence)
+
+
+def _rules(settings: Settings, name: str) -> bool:
+    """Whether a path rule has a say in a field: not where the command line has set it."""
+    return settings.only_tightened or name not in settings.from_argv
 
 
 def excluded_by(settings: Settings, path: str) -> str | None:
@@ -247,7 +288,8 @@ def _specification(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
 def render_config(settings: Settings) -> str:
     """The text of ``reviewbot config``: a value a line (name, value, origin), then the policies read."""
     rows = [
-        (_name(name), _shown(getattr(settings, name)), settings.origins.get(name, "")) for name in SCALARS
+        (hyphenated(name), shown_value(getattr(settings, name)), settings.origins.get(name, ""))
+        for name in SCALARS
     ]
     rows += _numbered_rows(settings, "exclude", "exclude", [printable(text) for text in settings.exclude])
     rows += _numbered_rows(
@@ -266,11 +308,13 @@ def _numbered_rows(settings: Settings, name: str, key: str, values: list[str]) -
     return [(name, value, settings.origins.get(f"{key}[{n}]", "")) for n, value in enumerate(values)]
 
 
-def _name(field_name: str) -> str:
+def hyphenated(field_name: str) -> str:
+    """The name of a setting as the policy and the command line spell it."""
     return field_name.replace("_", "-")
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """A value of a setting as people read it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -285,7 +329,7 @@ def _shown_rule(settings: Settings, rule: PathRule) -> str:
     for name, value in (("fail_on", rule.fail_on), ("minimum_confidence", rule.minimum_confidence)):
         if value is not None:
             beaten = f" (beaten by {_option(name)})" if name in settings.from_argv else ""
-            parts.append(f"{_name(name)} {_shown(value)}{beaten}")
+            parts.append(f"{hyphenated(name)} {shown_value(value)}{beaten}")
     return f"{printable(rule.pattern)}: {', '.join(parts)}"
 
 

@@ -1,16 +1,23 @@
 import pytest
 
-from reviewbot.engine import choose_engine
-from reviewbot.errors import EngineError, MissingCredentials
+from reviewbot.engine import CREDENTIALS, choose_engine
+from reviewbot.errors import MissingCredentials
 
 
 def test_analyzers_may_pass() -> None:
     assert choose_engine("analyzers", {"CI": "true"}).reason is None
 
 
-def test_claude_is_not_in_this_version() -> None:
-    with pytest.raises(EngineError, match="not in this version") as caught:
-        choose_engine("claude", {"ANTHROPIC_API_KEY": "x"})
+@pytest.mark.parametrize("asked", ["auto", "claude"])
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_credentials_of_any_kind_choose_claude(asked: str, name: str) -> None:
+    engine = choose_engine(asked, {name: "x", "CI": "true"})
+    assert (engine.name, engine.reason) == ("claude", None)
+
+
+def test_claude_without_credentials_is_an_error_even_on_a_laptop() -> None:
+    with pytest.raises(MissingCredentials) as caught:
+        choose_engine("claude", {})
     assert caught.value.exit_code == 2
 
 
@@ -19,16 +26,10 @@ def test_auto_outside_ci_without_credentials_says_that_the_agents_did_not_run(
     environment: dict[str, str],
 ) -> None:
     engine = choose_engine("auto", environment)
+    assert engine.name == "analyzers"
     assert engine.reason is not None
     assert engine.reason.code == "no_credentials"
     assert "did not run" in engine.reason.detail
-
-
-def test_auto_with_a_key_says_that_this_version_has_no_agents() -> None:
-    engine = choose_engine("auto", {"ANTHROPIC_API_KEY": "x", "CI": "true"})
-    assert engine.reason is not None
-    assert engine.reason.code == "no_agents"
-    assert "this version has no agents yet" in engine.reason.detail
 
 
 @pytest.mark.parametrize("key", [{}, {"ANTHROPIC_API_KEY": ""}, {"ANTHROPIC_API_KEY": "  "}])
@@ -36,3 +37,10 @@ def test_auto_in_ci_without_credentials_is_an_error(key: dict[str, str]) -> None
     with pytest.raises(MissingCredentials) as caught:
         choose_engine("auto", {"CI": "true", **key})
     assert caught.value.exit_code == 2
+
+
+def test_a_run_that_cannot_have_secrets_falls_back_and_says_so() -> None:
+    engine = choose_engine("auto", {"CI": "true"}, secrets_possible=False)
+    assert engine.name == "analyzers"
+    assert engine.reason is not None
+    assert engine.reason.code == "no_secrets"

@@ -10,7 +10,8 @@ from pathspec import GitIgnoreSpec
 
 from reviewbot.core import Severity
 from reviewbot.errors import PolicyError
-from reviewbot.policy import parse_policy, policy_json_schema
+from reviewbot.policy import parse_policy
+from reviewbot.policy_model import policy_json_schema
 from reviewbot.settings import PathRule, Policy, Settings, resolve_settings
 
 WHERE = ".github/reviewbot.yml at 1a2b3c4d"
@@ -417,7 +418,7 @@ def test_the_schema_describes_each_key_and_its_default_is_the_built_in_one() -> 
             default = property_schema["default"]
             value = getattr(built_in, key.replace("-", "_"))
             assert value == (tuple(default) if isinstance(default, list) else default), key
-    for rule_key in SCHEMA["$defs"]["_PathEntry"]["properties"].values():
+    for rule_key in SCHEMA["$defs"]["PathEntry"]["properties"].values():
         assert rule_key["description"].endswith(".")
 
 

@@ -1,8 +1,11 @@
 """Which changed files need no reviewer, each by a named rule that the ledger shows."""
 
 import re
+from collections.abc import Sequence
 
-from reviewbot.core import FileChange
+from reviewbot.change.git import Repository
+from reviewbot.core import FileChange, Sha
+from reviewbot.settings import Settings, excluded_by
 
 LOCK_FILES = frozenset(
     (
@@ -25,6 +28,19 @@ _GENERATED = re.compile(
 )
 ATTRIBUTES = ("linguist-generated", "linguist-vendored")
 """Attributes that count, as GitHub's own diff view reads them, at the policy commit only."""
+
+
+def find_excluded(
+    repository: Repository, policy_sha: Sha, changes: Sequence[FileChange], settings: Settings
+) -> dict[str, str]:
+    """Path to the named rule that excludes it: built in, an attribute at ``policy_sha``, or the policy's."""
+    attributes = repository.attributes(policy_sha, [change.path for change in changes], ATTRIBUTES)
+    named = {
+        change.path: excluded_by_rule(change, attributes.get(change.path, {}))
+        or excluded_by(settings, change.path)
+        for change in changes
+    }
+    return {path: rule for path, rule in named.items() if rule}
 
 
 def excluded_by_rule(change: FileChange, attributes: dict[str, str]) -> str | None:

@@ -1,47 +1,68 @@
 """The policy of a run, read at the policy commit and never from head (THREATS R06)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import PolicyError
 from reviewbot.settings import POLICY_PATH, Settings, resolve_settings
+from reviewbot.tighten import tighten_settings
 
 
-def read_settings(
-    repository: Repository, policy_sha: Sha, file: Path | None, overrides: Mapping[str, object]
-) -> tuple[Settings, str]:
-    """The settings of a run, and a sentence that names the policy they come from.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller says about settings.
 
-    ``file`` is a policy on disk that takes the place of the one at ``policy_sha``; ``overrides`` are
-    the arguments of the command line, by the field names of Settings.
+    ``file`` is a policy on disk that takes the place of the repository's; ``path`` is another place for
+    the policy within the repository. ``overrides`` are arguments by the field names of Settings; with
+    ``tighten`` they count only where they make the policy stricter.
+    """
+
+    file: Path | None = None
+    path: str = POLICY_PATH
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    tighten: bool = False
+
+
+def read_settings(repository: Repository, policy_sha: Sha, asked: Asked) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of a run, and sentences that name the policy and the arguments that did not count.
 
     Raises:
         PolicyError: the policy cannot be read. UsageError: an override has a wrong value.
     """
-    found = _find_policy(repository, policy_sha, file)
-    if found is None:
-        return resolve_settings([], overrides), ""
-    data, where = found
-    from reviewbot.policy import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is a policy
+    found = _find_policy(repository, policy_sha, asked)
+    policies = []
+    notes: tuple[str, ...] = ()
+    if found is not None:
+        from reviewbot.policy import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is one
 
-    return resolve_settings([parse_policy(data, where)], overrides), f"Policy: {where}."
+        data, where = found
+        policies.append(parse_policy(data, where))
+        notes = (f"Policy: {where}.",)
+    if not asked.tighten:
+        return resolve_settings(policies, asked.overrides), notes
+    settings, ignored = tighten_settings(policies, asked.overrides)
+    return settings, (*notes, *ignored)
 
 
-def _find_policy(repository: Repository, policy_sha: Sha, file: Path | None) -> tuple[bytes, str] | None:
-    if file is not None:
+def _find_policy(repository: Repository, policy_sha: Sha, asked: Asked) -> tuple[bytes, str] | None:
+    if asked.file is not None:
         try:
-            return file.read_bytes(), ascii(str(file))[1:-1]
+            return asked.file.read_bytes(), ascii(str(asked.file))[1:-1]
         except OSError as error:
             why = (error.strerror or "unreadable").lower()
             raise PolicyError(
-                f"The policy file {str(file)!a} cannot be read: {why}.", help="Name another with --policy."
+                f"The policy file {str(asked.file)!a} cannot be read: {why}.",
+                help="Name another with --policy.",
             ) from None
-    entry = repository.entry_at(policy_sha, POLICY_PATH)
-    if entry is None:
+    where = f"{ascii(asked.path)[1:-1]} at {policy_sha[:12]}"
+    entry = repository.entry_at(policy_sha, asked.path)
+    if entry is None and asked.path == POLICY_PATH:
         return None
-    where = f"{POLICY_PATH} at {policy_sha[:12]}"
+    if entry is None:
+        raise PolicyError(f"There is no {where}.", help="Correct the input `policy`, or leave it out.")
     if entry.kind != "blob" or entry.mode == "120000":
         raise PolicyError(f"{where} is not a regular file.", help="Make it a file; links are not followed.")
     return repository.read_object(entry.sha), where

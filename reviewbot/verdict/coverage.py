@@ -1,8 +1,23 @@
 """The ledger: what became of every changed file."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reviewbot.core import ChangeSet, Coverage, CoverageRow, CoverageStatus, FileChange
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What the model agents did, by path: who finished it, why triage let it be, why nobody read it.
+
+    ``causes`` are the codes of the reasons behind ``failed``; what is ``withheld`` no model is shown.
+    """
+
+    reviewed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    triaged: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    causes: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
 
 def build_coverage(
@@ -10,15 +25,19 @@ def build_coverage(
     excluded: Mapping[str, str],
     scanned: Mapping[str, tuple[str, ...]],
     failed: Mapping[str, str],
+    agents: Readers | None = None,
 ) -> Coverage:
     """One row for each changed file.
 
     Args:
+        changes: the change.
         excluded: path to the named rule that excludes it.
         scanned: path to the analyzers that read it.
         failed: path to the reason why an analyzer that should have read it did not.
+        agents: what the model agents read; None in the deterministic engine, where analyzers suffice.
     """
-    return Coverage(tuple(_row(change, excluded, scanned, failed) for change in changes.files))
+    rows = (_row(change, excluded, scanned, failed, agents) for change in changes.files)
+    return Coverage(tuple(rows))
 
 
 def _row(
@@ -26,6 +45,7 @@ def _row(
     excluded: Mapping[str, str],
     scanned: Mapping[str, tuple[str, ...]],
     failed: Mapping[str, str],
+    agents: Readers | None,
 ) -> CoverageRow:
     path = change.path
     by = scanned.get(path, ())
@@ -35,13 +55,26 @@ def _row(
         status, by, reason = CoverageStatus.UNREVIEWED, (), change.omitted
     elif path in failed:
         status, reason = CoverageStatus.UNREVIEWED, failed[path]
-    elif by:
+    elif agents and (path in agents.failed or path in agents.reviewed or path in agents.triaged):
+        status, by, reason = _by_agents(path, by, agents)
+    elif by and (not agents or path in agents.withheld):
         status, reason = CoverageStatus.REVIEWED, ""
     elif has_nothing_to_scan(change):
         status, by, reason = CoverageStatus.REVIEWED, ("reviewbot",), "nothing to scan"
     else:
-        status, reason = CoverageStatus.UNREVIEWED, "no analyzer read it"
-    return CoverageRow(path, status, by, reason, change.added_lines, change.deleted_lines)
+        status, reason = CoverageStatus.UNREVIEWED, "no agent read it" if agents else "no analyzer read it"
+    cause = agents.causes.get(path, "") if agents and reason == agents.failed.get(path) else ""
+    return CoverageRow(path, status, by, reason, change.added_lines, change.deleted_lines, cause)
+
+
+def _by_agents(
+    path: str, by: tuple[str, ...], agents: Readers
+) -> tuple[CoverageStatus, tuple[str, ...], str]:
+    if path in agents.failed:
+        return CoverageStatus.UNREVIEWED, by, agents.failed[path]
+    if path in agents.reviewed:
+        return CoverageStatus.REVIEWED, (*agents.reviewed[path], *by), ""
+    return CoverageStatus.TRIAGED, ("triage", *by), agents.triaged[path]
 
 
 def has_nothing_to_scan(change: FileChange) -> bool:

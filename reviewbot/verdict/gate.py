@@ -1,8 +1,7 @@
 """The decision. Pure: it sees findings, the ledger and reasons, never a model, a network or a file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from reviewbot import errors
 from reviewbot.core import (
     Conclusion,
     Coverage,
@@ -14,11 +13,22 @@ from reviewbot.core import (
     Verdict,
 )
 
-UNAVOIDABLE = frozenset({"no_secrets", "no_credentials", "no_agents", "provider_outage"})
+UNAVOIDABLE = frozenset({"no_secrets", "no_credentials", "provider_outage"})
 """Reasons that a run cannot help: policy says whether they let merge (neutral) or not (fail)."""
 
-MISCONFIGURED = frozenset({"bad_arguments", "bad_policy", "bad_evidence", "missing_credentials"})
-NOT_PERFORMED = frozenset({"no_review"})
+UNAVOIDABLE_IN_A_SCAN = UNAVOIDABLE | {"budget", "batch_pending"}
+
+MISCONFIGURED = frozenset(
+    {
+        "bad_arguments",
+        "bad_policy",
+        "bad_evidence",
+        "missing_credentials",
+        "bad_credentials",
+        "unknown_model",
+    }
+)
+NOT_PERFORMED = frozenset({"no_review", "draft"})
 
 
 def decide(
@@ -31,7 +41,7 @@ def decide(
     """
     blocking = [finding for finding in findings if blocks(finding, rules)]
     advisory = [finding for finding in findings if not blocks(finding, rules)]
-    gaps = [*reasons, *_unreviewed(coverage)]
+    gaps = [*reasons, *_unreviewed(coverage, {reason.code for reason in reasons})]
     code = max((_exit_code(reason, rules) for reason in gaps), default=0)
     if blocking:
         conclusion, code, said = Conclusion.FAIL, max(code, 1), [_blocked(blocking), *gaps]
@@ -54,6 +64,8 @@ def blocks(finding: Finding, rules: GateRules) -> bool:
     A failed test blocks by ``fail_on_tests`` alone, in the diff or not.
     """
     evidence = finding.evidence
+    if rules.is_scan:
+        return False  # without a baseline nothing of a whole repository is new
     if evidence.source == "junit":
         return rules.fail_on_tests
     if evidence.advisory or evidence.suppression is Suppression.BASE or finding.status == "dismissed":
@@ -64,24 +76,13 @@ def blocks(finding: Finding, rules: GateRules) -> bool:
     return severe and evidence.confidence >= threshold.minimum_confidence and finding.in_diff
 
 
-def reason_code(error: errors.ReviewbotError) -> str:
-    """The reason that an error which ended the review gives to the verdict."""
-    match error:
-        case errors.PolicyError():
-            return "bad_policy"
-        case errors.EvidenceError():
-            return "bad_evidence"
-        case errors.MissingCredentials():
-            return "missing_credentials"
-    return "no_review" if error.exit_code == errors.NoReview.exit_code else "bad_arguments"
-
-
 def _exit_code(reason: Reason, rules: GateRules) -> int:
     if reason.code in NOT_PERFORMED:
         return 3
     if reason.code in MISCONFIGURED:
         return 2
-    return 0 if reason.code in UNAVOIDABLE and rules.on_incomplete == "neutral" else 1
+    unavoidable = UNAVOIDABLE_IN_A_SCAN if rules.is_scan else UNAVOIDABLE
+    return 0 if reason.code in unavoidable and rules.on_incomplete == "neutral" else 1
 
 
 def _blocked(blocking: Sequence[Finding]) -> Reason:
@@ -95,8 +96,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}" if number else ""
 
 
-def _unreviewed(coverage: Coverage) -> list[Reason]:
-    rows = [row for row in coverage.files if row.status is CoverageStatus.UNREVIEWED]
+def _unreviewed(coverage: Coverage, told: Collection[str]) -> list[Reason]:
+    """The files that nobody read, but for those whose cause is a reason that was ``told`` already."""
+    rows = [
+        row for row in coverage.files if row.status is CoverageStatus.UNREVIEWED and row.cause not in told
+    ]
     if not rows:
         return []
     verb = "was" if len(rows) == 1 else "were"

@@ -156,6 +156,8 @@ class _Ground:
         )  # fmt: skip
 
     def _true_location(self, item: Evidence, said: Location) -> tuple[Location | None, str]:
+        if said.side is Side.LEFT:  # only ours speak of deleted lines, and have found them
+            return said, ""
         head = self.lines(said.path, self.changes.head_sha)
         if head is None:
             return None, f"{ascii(said.path)[1:-1]} is not in head."

@@ -1,5 +1,5 @@
 from reviewbot.core import ChangeSet, ChangeStatus, CoverageStatus, FileChange
-from reviewbot.verdict.coverage import build_coverage
+from reviewbot.verdict.coverage import Readers, build_coverage
 
 
 def change(path: str, **values: object) -> FileChange:
@@ -45,3 +45,31 @@ def test_every_changed_file_has_exactly_one_row() -> None:
     assert coverage.added_lines == 8
     assert coverage.reviewed_lines == 2
     assert coverage.count(CoverageStatus.UNREVIEWED) == 3
+
+
+def test_with_agents_an_analyzer_alone_is_no_review_but_where_no_model_may_look() -> None:
+    names = ("read.py", "let_be.py", "outage.py", "left.py", ".env", "gone.py")
+    changes = ChangeSet(
+        "a" * 40,
+        "b" * 40,
+        tuple(change(name, **({"head_blob": None} if name == "gone.py" else {})) for name in names),
+    )
+    agents = Readers(
+        reviewed={"read.py": ("triage", "security")},
+        triaged={"let_be.py": "a typing error in a comment"},
+        failed={"outage.py": "the provider did not answer"},
+        causes={"outage.py": "provider_outage"},
+        withheld=frozenset({".env"}),
+    )
+    scanned = dict.fromkeys(names, ("detect-secrets",))
+
+    coverage = build_coverage(changes, {}, scanned, {}, agents)
+
+    assert [(row.path, str(row.status), row.by, row.reason, row.cause) for row in coverage.files] == [
+        ("read.py", "reviewed", ("triage", "security", "detect-secrets"), "", ""),
+        ("let_be.py", "triaged", ("triage", "detect-secrets"), "a typing error in a comment", ""),
+        ("outage.py", "unreviewed", ("detect-secrets",), "the provider did not answer", "provider_outage"),
+        ("left.py", "unreviewed", ("detect-secrets",), "no agent read it", ""),
+        (".env", "reviewed", ("detect-secrets",), "", ""),
+        ("gone.py", "reviewed", ("reviewbot",), "nothing to scan", ""),
+    ]

@@ -19,7 +19,7 @@ from reviewbot.core import (
     Suppression,
     Threshold,
 )
-from reviewbot.verdict.gate import MISCONFIGURED, NOT_PERFORMED, UNAVOIDABLE, decide, reason_code
+from reviewbot.verdict.gate import MISCONFIGURED, NOT_PERFORMED, UNAVOIDABLE, decide
 
 EVIDENCE = Evidence("1", "analyzer", "ruff", "S602", Severity.HIGH, "a shell")
 BLOCKER = Finding("f" * 16, EVIDENCE, Location("a.py", 3, 3), in_diff=True)
@@ -164,6 +164,33 @@ def test_every_error_has_a_reason_code_that_is_not_a_pass() -> None:
 
     for kind in classes(errors.ReviewbotError):
         error = kind("what and where")
-        verdict = decide([], READ, [Reason(reason_code(error), str(error))], GateRules())
+        verdict = decide([], READ, [Reason(error.reason, str(error))], GateRules())
         assert verdict.exit_code == error.exit_code
         assert error.remedy
+
+
+OUTAGE = Reason("provider_outage", "security: 1 file was not reviewed.")
+
+
+def test_what_an_outage_left_unread_is_told_once_and_stays_neutral() -> None:
+    row = replace(UNREAD.files[0], cause="provider_outage")
+    verdict = decide([], Coverage((row,)), [OUTAGE], GateRules())
+    assert (verdict.conclusion, verdict.exit_code, verdict.reasons) == (Conclusion.INCOMPLETE, 0, (OUTAGE,))
+
+
+def test_a_cause_that_no_reason_tells_does_not_hide_an_unread_file() -> None:
+    row = replace(UNREAD.files[0], cause="provider_outage")
+    verdict = decide([], Coverage((row,)), [], GateRules())
+    assert [reason.code for reason in verdict.reasons] == ["unreviewed"]
+    assert verdict.exit_code == 1
+
+
+@pytest.mark.parametrize(("is_scan", "code"), [(True, 0), (False, 1)])
+def test_the_budget_is_neutral_only_in_a_scan(is_scan: bool, code: int) -> None:
+    verdict = decide([], READ, [Reason("budget", "x")], GateRules(is_scan=is_scan))
+    assert (verdict.conclusion, verdict.exit_code) == (Conclusion.INCOMPLETE, code)
+
+
+def test_a_scan_gates_nothing() -> None:
+    verdict = decide([BLOCKER, FAILED_TEST], READ, [], GateRules(is_scan=True, fail_on_tests=True))
+    assert (verdict.conclusion, verdict.advisory) == (Conclusion.PASS, ("f" * 16, "e" * 16))

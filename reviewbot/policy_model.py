@@ -1,0 +1,152 @@
+"""What a policy file may hold: its keys, their kinds, and the JSON Schema that says so to an editor.
+
+Imported only where there is a policy: pydantic costs 0.1 s of CPU.
+"""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from reviewbot.core import Severity
+from reviewbot.settings import ANALYZERS, MAXIMUM_BUDGET_USD, MODEL_ID, Analyzer, Engine, OnIncomplete
+
+# What pathspec takes and what can select something, in what the regular expressions of Python and of
+# JSON Schema (ECMA-262) share; `(?![\s\S])` is the end of the text in both, where `$` is not.
+_END = r"(?![\s\S])"
+_BLANK = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_ATOM = rf"(?:[^{_BLANK}/\\\[]|\\[!-.:-@\[-`{{-~]|\[[!^]?(?:a-z|A-Z|0-9|[A-Za-z0-9_.])+\])"
+_SEGMENTS = rf"/?(?:(?! |\.\.?(?:/|{_END}))(?: *{_ATOM})+(?:/|{_END}))+{_END}"
+_PathPattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?![#!]){_SEGMENTS}")]
+_ExcludePattern = Annotated[str, Field(pattern=rf"^(?![\s\S]{{257}})(?!#)!?(?![#!]){_SEGMENTS}")]
+
+
+def _each_once(names: list[Any]) -> list[Any]:
+    if len(set(names)) != len(names):
+        raise ValueError(names)
+    return names
+
+
+def _not_empty(rule: "PathEntry") -> "PathEntry":
+    if not rule.model_fields_set:
+        raise ValueError(rule)
+    return rule
+
+
+def _not_given() -> Any:
+    return None  # never from the file, where a null is refused
+
+
+_FailOn = Annotated[Severity, Field(strict=False)]
+_Model = Annotated[str, Field(pattern=rf"^{MODEL_ID}(?![\s\S])")]
+_Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        regex_engine="python-re",
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+class PathEntry(_Strict):
+    """The threshold of the paths that one pattern selects; it names at least one of the two keys."""
+
+    model_config = ConfigDict(title="path rule", json_schema_extra={"minProperties": 1})
+
+    fail_on: _FailOn = Field(
+        default_factory=_not_given,
+        description="The severity from which on a finding in these paths blocks; by default the general one.",
+    )
+    minimum_confidence: _Confidence = Field(
+        default_factory=_not_given,
+        description="The confidence below which no finding in these paths blocks; by default the general.",
+    )
+
+
+class PolicyFile(_Strict):
+    """What `.github/reviewbot.yml` may hold; every key may be left out."""
+
+    model_config = ConfigDict(title="reviewbot policy")
+
+    engine: Engine = Field(
+        default="auto",
+        description="Who reviews: `claude`, only the `analyzers`, or `auto` (the default): Claude where "
+        "credentials are found.",
+    )
+    fail_on: _FailOn = Field(
+        default=Severity.HIGH,
+        description="The severity from which on a finding on a changed line blocks; the default is `high`.",
+    )
+    minimum_confidence: _Confidence = Field(
+        default=0.5,
+        description="The confidence from 0 to 1 below which no finding blocks; the default is 0.5.",
+    )
+    fail_on_tests: bool = Field(
+        default=False,
+        description="Whether every failed test blocks; the default is false: they are advisory.",
+    )
+    on_incomplete: OnIncomplete = Field(
+        default="neutral",
+        description="What a review means that could not be complete by design, such as one without "
+        "secrets: `fail` blocks, `neutral` (the default) lets merge.",
+    )
+    budget_usd: Annotated[float, Field(ge=0, le=MAXIMUM_BUDGET_USD)] = Field(
+        default=2.0, description="The dollars that one run may spend on models at most; the default is 2."
+    )
+    triage_model: _Model = Field(
+        default="claude-haiku-5-5", description="The model that triages; the default is `claude-haiku-5-5`."
+    )
+    test_fix_model: _Model = Field(
+        default="claude-sonnet-5-5",
+        description="The model that explains failed tests; the default is `claude-sonnet-5-5`.",
+    )
+    security_model: _Model = Field(
+        default="claude-opus-5-5",
+        description="The model that reviews security; the default is `claude-opus-5-5`.",
+    )
+    analyzers: Annotated[list[Analyzer], AfterValidator(_each_once)] = Field(
+        default=list(ANALYZERS),
+        json_schema_extra={"uniqueItems": True},
+        description="The analyzers that run, each at most once; by default all four.",
+    )
+    exclude: list[_ExcludePattern] = Field(
+        default=[],
+        description="Gitignore-style patterns of files that are not reviewed, of which the last that "
+        "matches decides and `!` takes a file back in; by default none.",
+    )
+    paths: dict[_PathPattern, Annotated[PathEntry, AfterValidator(_not_empty)]] = Field(
+        default={},
+        json_schema_extra={"additionalProperties": False},
+        description="Thresholds by gitignore-style pattern, the last match wins; by default none.",
+    )
+
+
+ROOT_KEYS = tuple(str(info.alias) for info in PolicyFile.model_fields.values())
+RULE_KEYS = tuple(str(info.alias) for info in PathEntry.model_fields.values())
+PATTERN = (
+    "a gitignore-style pattern of up to 256 characters (no `.`, `..` or empty folder, no "
+    "blank at either end, in brackets only letters, digits, `.`, `_` and the ranges a-z, A-Z and 0-9)"
+)
+ALLOWED = {
+    "engine": f"one of {', '.join(get_args(Engine))}",
+    "fail-on": f"one of {', '.join(Severity)}",
+    "minimum-confidence": "a number from 0 to 1",
+    "fail-on-tests": "true or false",
+    "on-incomplete": f"one of {', '.join(get_args(OnIncomplete))}",
+    "budget-usd": f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}",
+    "triage-model": "the id of a model, such as claude-haiku-5-5",
+    "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
+    "security-model": "the id of a model, such as claude-opus-5-5",
+    "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
+    "exclude": "a list of gitignore-style patterns",
+    "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",
+}
+
+
+def policy_json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) that accepts what ``parse_policy`` accepts, in the hyphenated spelling."""
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "$id": "urn:reviewbot:policy", **PolicyFile.model_json_schema(by_alias=True)}

@@ -1,0 +1,26 @@
+"""What the user asked for, from argv or from an action's inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reviewbot.change.policy_file import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    ``environment`` is the process's. ``secrets_possible`` is False for a fork's or Dependabot's run. A scan
+    reads a whole tree and gates nothing: all that it finds was there before.
+    """
+
+    folder: Path = Path()
+    base: str | None = None
+    head: str | None = None
+    sarif: tuple[str, ...] = ()
+    junit: tuple[str, ...] = ()
+    asked: Asked = field(default_factory=Asked)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets_possible: bool = True
+    is_scan: bool = False
