@@ -13,9 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from reviewbot.change.policy_file import Asked
 from reviewbot.journal import Journal
-from reviewbot.pipeline import Request, review_change
+from reviewbot.pipeline import review_change
 from reviewbot.publish.terminal import render_terminal
+from reviewbot.request import Request
 
 BASE = {"README.md": "# Shop\n", "requirements.lock": "", "shop/export.py": "import csv\nimport subprocess\n"}
 HEAD = {
@@ -49,7 +51,7 @@ def main() -> None:
         subprocess.run(["git", "init", "-q", "-b", "main"], cwd=folder, check=True)
         commit(folder, BASE)
         commit(folder, HEAD)
-        request = Request(folder, overrides={"engine": "analyzers"})
+        request = Request(folder, asked=Asked(overrides={"engine": "analyzers"}))
         review = review_change(request, Journal(), lambda _: nullcontext())
         text = render_terminal(review, width=96, color=True)
     with Path("/dev/null").open("w") as nowhere:

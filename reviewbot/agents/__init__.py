@@ -1,0 +1,1 @@
+"""What models say about a change: three agents, each with a context and narrow tools of its own."""

@@ -1,0 +1,155 @@
+"""The dollars of a run: reserved before a call, settled after it, shared by agents that run side by side.
+
+Nothing here awaits, so tasks of one event loop cannot overspend together.
+"""
+
+from dataclasses import dataclass
+
+from reviewbot.agents.prices import NANO, price_usd, worst_case_usd
+from reviewbot.claims import Usage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reservation:
+    """What one call may cost at most, in nano-dollars; None where its price is unknown."""
+
+    nano: int | None
+
+
+class Ledger:
+    """What a run may spend, has spent and holds back for calls under way.
+
+    ``is_complete`` is False once a cost could not be known: a model without a price, or a call whose
+    answer never came. Such a call may have been charged, so what was reserved for it stays held.
+    """
+
+    def __init__(self, limit_usd: float) -> None:
+        self.limit_usd = limit_usd
+        self.is_complete = True
+        self._limit = round(limit_usd * NANO)
+        self._spent = 0
+        self._lost = 0
+        self._open: set[Reservation] = set()
+
+    @property
+    def spent_usd(self) -> float:
+        """Dollars that are known to be spent."""
+        return self._spent / NANO
+
+    @property
+    def left_usd(self) -> float:
+        """Dollars that may still be reserved."""
+        return (self._limit - self._spent - self._lost - self._held) / NANO
+
+    def reserve(self, usd: float | None) -> Reservation | None:
+        """Hold back the worst case of a call; None where that would pass the limit.
+
+        ``usd`` None is a price that nobody knows: it holds back nothing, and the ledger is incomplete.
+        """
+        nano = None if usd is None else round(usd * NANO)
+        if nano is None:
+            self.is_complete = False
+        elif self._spent + self._lost + self._held + nano > self._limit:
+            return None
+        reservation = Reservation(nano)
+        self._open.add(reservation)
+        return reservation
+
+    def settle(self, reservation: Reservation, usd: float | None) -> None:
+        """Replace what was held back by the real cost; None where nobody knows it.
+
+        Raises:
+            ValueError: the reservation is of another ledger, or was settled before.
+        """
+        if reservation not in self._open:
+            raise ValueError("this reservation is not open in this ledger")
+        self._open.remove(reservation)
+        if usd is None:
+            self.lose(None if reservation.nano is None else reservation.nano / NANO)
+        else:
+            self._spent += round(usd * NANO)
+
+    def lose(self, usd: float | None) -> None:
+        """Hold back for good what an attempt may have cost whose answer never came."""
+        self.is_complete = False
+        self._lost += 0 if usd is None else round(usd * NANO)
+
+    @property
+    def _held(self) -> int:
+        return sum(reservation.nano or 0 for reservation in self._open)
+
+
+class OverBudget(Exception):
+    """The next call may cost more than is left; the message says of what, in one sentence."""
+
+
+class Account:
+    """What one task spends out of a run's ledger, with a limit of its own.
+
+    ``usd`` is what is known to be spent, ``is_known`` False once that cannot be all.
+    """
+
+    def __init__(self, ledger: Ledger, model: str, limit_usd: float) -> None:
+        self.usage = Usage()
+        self.usd = 0.0
+        self.is_known = True
+        self._ledger = ledger
+        self._model = model
+        self._limit_usd = limit_usd
+
+    def reserve(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> Reservation:
+        """Hold back the worst case of the next call.
+
+        The run's ledger reckons with a cold cache. The task's own limit reckons with what the call
+        before it read or wrote (``cached`` tokens): it ends loops that run wild, and the ledger pays.
+
+        Raises:
+            OverBudget: one of the two has not enough left.
+        """
+        likely = self.likely_usd(prompt_tokens, max_output_tokens, cached=cached)
+        if likely is not None and self.usd + likely > self._limit_usd:
+            raise OverBudget(
+                f"The next call may cost ${likely:.4f}, and of ${self._limit_usd:.2f} for this task "
+                f"${self.usd:.4f} are spent."
+            )
+        worst = worst_case_usd(self._model, prompt_tokens, max_output_tokens)
+        reservation = self._ledger.reserve(worst)
+        if reservation is None:
+            raise OverBudget(
+                f"The next call may cost ${worst or 0:.4f}, and of the run's budget of "
+                f"${self._ledger.limit_usd:.2f} only ${max(self._ledger.left_usd, 0):.4f} are left."
+            )
+        return reservation
+
+    def likely_usd(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> float | None:
+        """The cost of a call with ``cached`` tokens read from the cache and every output token used."""
+        cached = min(cached, prompt_tokens)
+        usage = Usage(output=max_output_tokens, cache_read=cached, cache_write=prompt_tokens - cached)
+        return price_usd(self._model, usage)
+
+    def can_afford(self, usd: float | None) -> bool:
+        """Whether the task's own limit leaves room for this."""
+        return usd is None or self.usd + usd <= self._limit_usd
+
+    def charge(
+        self, reservation: Reservation, usage: Usage | None, model: str = "", *, us_only: bool = False
+    ) -> float | None:
+        """Settle a call with its real usage, at the price of the ``model`` that answered.
+
+        Returns its dollars, or None where nobody knows them: no usage, or no price.
+        """
+        # What was not charged costs nothing, whatever the model's price.
+        usd = 0.0 if usage == Usage() else None
+        if usage is not None and usd is None:
+            usd = price_usd(model or self._model, usage, us_only=us_only)
+            self.usage += usage
+        self._ledger.settle(reservation, usd)
+        self.is_known &= usd is not None
+        self.usd += usd or 0.0
+        return usd
+
+    def lose(self, attempts: int, reservation: Reservation) -> None:
+        """Attempts of a call were lost before the one that was answered, and may have been charged."""
+        for _ in range(attempts):
+            self._ledger.lose(None if reservation.nano is None else reservation.nano / NANO)
+        self.is_known &= not attempts

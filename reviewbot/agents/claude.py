@@ -1,0 +1,274 @@
+"""The one door to the Anthropic SDK: ask a model once, with bounded retries and typed failures.
+
+Calls are not streamed: an answer is then one JSON document that either came whole or did not, and its
+blocks can be kept exactly as received. The SDK keeps the connection alive while the model thinks.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from reviewbot.agents.failures import ErrorCode, ModelError, is_spend_limit, status_error
+from reviewbot.agents.replies import Reply, parse_reply
+from reviewbot.claims import Usage
+from reviewbot.errors import MissingCredentials, UsageError
+from reviewbot.text import one_line
+
+if TYPE_CHECKING:
+    import anthropic
+
+__all__ = ["Ask", "Claude", "ErrorCode", "ModelError", "Reply", "connect", "transform"]
+
+MAX_WAIT_SECONDS = 60.0
+"""How long a server may make us wait before a retry; what asks for more is an outage."""
+
+CONNECT_SECONDS = 10.0
+
+API_URL = "https://api.anthropic.com"
+
+# Nothing left this machine when one of these happened.
+_NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request. The lists hold blocks as the API wants them; ``seconds`` bounds it with its retries."""
+
+    model: str
+    max_tokens: int
+    system: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]]
+    messages: Sequence[Mapping[str, Any]]
+    effort: str
+    schema: Mapping[str, Any] | None
+    seconds: float
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body. No sampling parameter, no forced tool, no prefill: the API refuses them."""
+        output: dict[str, Any] = {"effort": self.effort}
+        if self.schema is not None:
+            output["format"] = {"type": "json_schema", "schema": self.schema}
+        body: dict[str, Any] = {"model": self.model, "max_tokens": self.max_tokens, "output_config": output}
+        if self.tools:
+            body["tools"] = list(self.tools)
+        if self.system:
+            body["system"] = list(self.system)
+        return {**body, "messages": list(self.messages)}
+
+    def size(self) -> int:
+        """Bytes of the body as it is sent."""
+        text = json.dumps(self.body(), ensure_ascii=False, separators=(",", ":"))
+        return len(text.encode(errors="surrogatepass"))
+
+
+class Claude:
+    """A connected client. ``ask`` may be called by several tasks at a time."""
+
+    def __init__(self, client: "anthropic.AsyncAnthropic", secrets: Sequence[str] = ()) -> None:
+        self._client = client
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    async def ask(self, ask: Ask) -> Reply:
+        """One answer of the model.
+
+        Raises:
+            ModelError: none came, or none that can be used.
+        """
+        import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
+
+        started = time.monotonic()
+        attempts = _Attempts(min(MAX_WAIT_SECONDS, ask.seconds))
+        client = self._client.with_options(middleware=[attempts.watch])
+        try:
+            async with asyncio.timeout(ask.seconds):
+                raw = await client.messages.with_raw_response.create(
+                    **cast(Any, ask.body()),
+                    timeout=anthropic.Timeout(ask.seconds, connect=min(CONNECT_SECONDS, ask.seconds)),
+                )
+        except TimeoutError:
+            detail = f"The model did not answer within {ask.seconds:.0f} seconds."
+            raise ModelError("provider_outage", detail) from None
+        except ModelError as error:
+            raise self._redacted(error, attempts.lost) from None
+        except (anthropic.AnthropicError, ValueError, TypeError) as error:
+            raise self._redacted(_failure(error, ask.model), attempts.lost) from None
+        return parse_reply(
+            raw.http_response.content,
+            ask.model,
+            request_id=one_line(raw.headers.get("request-id") or "", 100),
+            seconds=time.monotonic() - started,
+            lost=attempts.lost,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _redacted(self, error: ModelError, lost: int) -> ModelError:
+        detail = error.detail
+        for secret in self._secrets:
+            detail = detail.replace(secret, "***")
+        return ModelError(
+            error.code, detail, None if lost else error.usage, model=error.model, request_id=error.request_id
+        )
+
+
+def connect(environment: Mapping[str, str], *, base_url: str = "") -> Claude:
+    """A client with the credentials of the environment: key, then token, then what the SDK finds.
+
+    ``base_url`` wins over ``ANTHROPIC_BASE_URL``. With a base URL and no credentials at all the requests
+    carry none: a proxy adds them. Federation and profiles are read by the SDK from the process's own
+    environment. Tracing is off, redirects are not followed, and the SDK logs no prompts.
+
+    Raises:
+        MissingCredentials: none are set, or what is set cannot be used.
+        UsageError: the base URL is no https URL (http only for this machine).
+    """
+    url = base_url.strip() or environment.get("ANTHROPIC_BASE_URL", "").strip()
+    if url:
+        _check_url(url)
+    key = environment.get("ANTHROPIC_API_KEY", "").strip()
+    token = environment.get("ANTHROPIC_AUTH_TOKEN", "").strip()
+    chain = any(
+        environment.get(name, "").strip() for name in ("ANTHROPIC_PROFILE", "ANTHROPIC_FEDERATION_RULE_ID")
+    )
+    if not (key or token or chain or url):
+        raise MissingCredentials("No Anthropic credentials are set.")
+    if not chain or "ANTHROPIC_BASE_URL" in environment:
+        # The SDK would take an empty variable for an address; a profile may name one of its own.
+        url = url or API_URL
+    return Claude(_client(key, token, url, keyless=not (key or token or chain)), (key, token))
+
+
+def transform(model: type) -> dict[str, Any]:
+    """The JSON schema of a pydantic model in the subset that the API takes for structured output."""
+    import anthropic  # noqa: PLC0415 - 1.6 s, needed only where a model is asked
+
+    return anthropic.transform_schema(model)
+
+
+def _client(key: str, token: str, url: str, *, keyless: bool) -> "anthropic.AsyncAnthropic":
+    import anthropic  # noqa: PLC0415 - 1.6 s, needed only where a model is asked
+
+    # Debug logs hold prompts, and a line of a prompt could be a command to a workflow runner.
+    for name in ("anthropic", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    arguments: dict[str, Any] = {"base_url": url} if url else {}
+    if keyless:
+        # An explicit key keeps the SDK from looking for one on disk; the header itself is left out.
+        arguments |= {"api_key": "none", "default_headers": {"Authorization": anthropic.Omit()}}
+    elif key:
+        arguments["api_key"] = key
+    elif token:
+        arguments["auth_token"] = token
+    try:
+        return anthropic.AsyncAnthropic(
+            **arguments,
+            max_retries=2,
+            open_telemetry={"traces": False, "propagation": False},
+            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+        )
+    except (anthropic.AnthropicError, ValueError) as error:
+        raise MissingCredentials(
+            f"The Anthropic credentials cannot be used: {one_line(str(error), 300)}",
+            help="Correct the profile or the federation variables, or set ANTHROPIC_API_KEY.",
+        ) from None
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = bool(parts.hostname) and not parts.query and not parts.fragment
+        good &= parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
+        good &= parts.username is None
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(
+            "The base URL of the Anthropic API cannot be used.",
+            help="Give an https:// URL without user name, query or fragment (http:// only for localhost).",
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
+class _Attempts:
+    """What happens to the attempts of one call, each of which passes through ``watch``."""
+
+    def __init__(self, longest_wait: float) -> None:
+        self.lost = 0
+        self._longest_wait = longest_wait
+
+    async def watch(self, request: object, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Stop retries that would wait too long or cannot help; count answers that never came."""
+        import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
+
+        try:
+            response = await call_next(request)
+        except anthropic.APIConnectionError as error:
+            self.lost += type(error.__cause__).__name__ not in _NEVER_SENT
+            raise
+        self._check(response.http_response)
+        return response
+
+    def _check(self, response: Any) -> None:
+        if response.status_code == 429 and is_spend_limit(_json(response)):
+            raise status_error(429, _json(response), model="", request_id=_request_id(response))
+        wait = _retry_after(response.headers)
+        if (response.status_code == 429 or response.status_code >= 500) and wait > self._longest_wait:
+            detail = (
+                f"The provider asks to wait {wait:,.0f} seconds before the next try "
+                f"(HTTP {response.status_code}), and we wait at most {self._longest_wait:.0f}."
+            )
+            raise ModelError("provider_outage", detail, Usage(), request_id=_request_id(response))
+
+
+def _failure(error: Exception, model: str) -> ModelError:
+    import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
+
+    if isinstance(error, anthropic.APIStatusError):
+        return status_error(error.status_code, error.body, model=model, request_id=error.request_id or "")
+    if isinstance(error, anthropic.APITimeoutError):
+        return ModelError(
+            "provider_outage", "The provider did not answer in time, also after retries.", Usage()
+        )
+    if isinstance(error, anthropic.APIConnectionError):
+        why = type(error.__cause__).__name__
+        return ModelError("provider_outage", f"The provider cannot be reached ({why}).", Usage())
+    if isinstance(error, (anthropic.CredentialsError, anthropic.WorkloadIdentityError)):
+        said = one_line(str(error), 200)
+        return ModelError("bad_credentials", f"The credentials cannot be used: {said}", Usage())
+    # Raised before anything is sent: a value that the SDK itself refuses.
+    return ModelError("bad_request", f"The request cannot be sent: {one_line(str(error), 200)}", Usage())
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks us to wait, as the SDK reads it; 0 where it asks for nothing readable."""
+    for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            return float(headers.get(name) or "") / scale
+        except ValueError:
+            continue
+    try:
+        return parsedate_to_datetime(headers.get("retry-after") or "").timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _json(response: Any) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _request_id(response: Any) -> str:
+    return one_line(response.headers.get("request-id") or "", 100)

@@ -1,0 +1,90 @@
+"""What a reader is told about tasks that did not end as ``done``: one reason for each kind of end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reviewbot.agents.loop import Run
+from reviewbot.claims import Outcome, Stop
+from reviewbot.core import Reason
+
+_CODES = {
+    Stop.USD: "budget",
+    Stop.STEPS: "steps",
+    Stop.TOKENS: "tokens",
+    Stop.SECONDS: "seconds",
+    Stop.CONTEXT: "context",
+    Stop.REFUSED: "refused",
+    Stop.INVALID: "invalid_answer",
+}
+_OF_PROVIDER = ("bad_credentials", "unknown_model", "spend_limit")
+_REMEDIES = {
+    "budget": "Raise budget-usd, or split the change.",
+    "refused": "A person has to read these files; text in the change may have caused it.",
+    "invalid_answer": "Run it again; if it stays, report it with journal.jsonl.",
+    "context": "Split the change.",
+    "steps": "Run it again, or split the change.",
+    "tokens": "Run it again, or split the change.",
+    "seconds": "Run it again; the provider may be slow.",
+    "provider_outage": "Run it again later.",
+    "bad_credentials": "Check the API key.",
+    "unknown_model": "Name a model that this key may use.",
+    "spend_limit": "Raise the spend limit of the account with the provider.",
+}
+
+
+def stop_code(stop: Stop, error_code: str) -> str:
+    """The reason code of an end other than ``done``."""
+    if stop is Stop.UNAVAILABLE:
+        return error_code if error_code in _OF_PROVIDER else "provider_outage"
+    return _CODES[stop]
+
+
+def explain_stop(agent: str, run: Run) -> str:
+    """One sentence about a task that did not end as ``done``."""
+    code = stop_code(run.stop, run.error_code)
+    return run.detail or f"{agent} ended early ({code})."
+
+
+def explain_gaps(ends: Iterable[tuple[Outcome, str]], failed: Mapping[str, str]) -> tuple[Reason, ...]:
+    """A reason for each code, over the tasks whose end left something unread.
+
+    A triage batch whose files were all read after all (asked again, or by the security agent) left
+    nothing; test_fix is about failures and leaves them unexplained.
+    """
+    kinds: dict[str, list[Outcome]] = {}
+    for outcome, error_code in ends:
+        is_gap = outcome.task.agent != "triage" or any(path in failed for path in outcome.task.paths)
+        if outcome.stop is not Stop.DONE and is_gap:
+            kinds.setdefault(stop_code(outcome.stop, error_code), []).append(outcome)
+    return tuple(Reason(code, _sentence(code, outcomes, failed)) for code, outcomes in kinds.items())
+
+
+def _sentence(code: str, outcomes: list[Outcome], failed: Mapping[str, str]) -> str:
+    agents = " and ".join(dict.fromkeys(outcome.task.agent for outcome in outcomes))
+    readers = [outcome for outcome in outcomes if outcome.task.agent != "test_fix"]
+    unread = {path for outcome in readers for path in outcome.task.paths if path in failed}
+    tests = {name for outcome in outcomes for name in outcome.task.evidence_ids}
+    left = (
+        [f"{len(unread)} {'file was' if len(unread) == 1 else 'files were'} not reviewed"] if unread else []
+    )
+    left += (
+        [f"{len(tests)} failed {'test was' if len(tests) == 1 else 'tests were'} not explained"]
+        if tests
+        else []
+    )
+    what = " and ".join(left) or "its task was not finished"
+    return f"{agents}: {what}. {outcomes[-1].detail} {_REMEDIES[code]}"
+
+
+def why_unread(outcomes: Sequence[Outcome], agent: str, path: str) -> str:
+    """The sentence of the last task of an agent that was about a path and did not end as ``done``, or ""."""
+    about = [outcome for outcome in outcomes if outcome.task.agent == agent and path in outcome.task.paths]
+    unread = [outcome.detail for outcome in about if outcome.stop is not Stop.DONE]
+    return unread[-1] if unread else ""
+
+
+def withheld_note(paths: Sequence[str]) -> str:
+    """A sentence that names files no model was shown."""
+    names = ", ".join(ascii(path)[1:-1] for path in paths[:5])
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    kinds = "Environment files, keys and certificates"
+    return f"{kinds} are never shown to a model; programs alone read {names}{more}."

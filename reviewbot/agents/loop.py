@@ -1,0 +1,331 @@
+"""The one loop of every agent: ask, run tools, ask again, until an answer validates or a bound is met.
+
+Each end is a value of ``Stop``; only bugs raise. A bound is checked before the call that would pass it,
+and what ran is charged, also where it failed.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+
+from reviewbot.agents.budget import Account, Ledger, OverBudget
+from reviewbot.agents.calls import ToolCalls, Tools, refuse_calls
+from reviewbot.agents.claude import Ask, ErrorCode, ModelError, Reply, transform
+from reviewbot.agents.history import (
+    CHARACTERS_A_TOKEN,
+    History,
+    Prompt,
+    estimate_request_tokens,
+    tokens_of,
+    weigh,
+)
+from reviewbot.agents.replies import describe_invalid, parse_answer
+from reviewbot.agents.spec import AgentSpec
+from reviewbot.claims import Stop, Usage
+from reviewbot.journal import Journal
+from reviewbot.text import one_line
+
+__all__ = ["Asker", "Prompt", "Run", "run_agent"]
+
+MAX_OUTPUT_TOKENS = 128_000
+"""The most that any of the models writes."""
+
+LONGEST_CALL_SECONDS = 900.0
+
+ROOM_TO_ANSWER = 1_000
+"""Prompt tokens kept free of tool results, for what is said around them."""
+
+LAST_TURN = (
+    "Make no more tool calls: this is your last turn. Give your final answer now, from what you have read."
+)
+
+_STOPS: dict[ErrorCode, Stop] = {
+    "context": Stop.CONTEXT,
+    "invalid_answer": Stop.INVALID,
+    "bad_request": Stop.INVALID,
+}
+"""Every other failure of a call is ``unavailable``."""
+
+
+class Asker(Protocol):
+    """What the loop needs of ``claude.Claude``."""
+
+    async def ask(self, ask: Ask) -> Reply:
+        """One answer; raises ModelError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a task of an agent ended.
+
+    ``answer`` is an instance of ``spec.answer()``, and there only where ``stop`` is ``done``. ``usd`` is
+    None where the cost cannot be known. ``detail`` is a sentence about any other end, and ``error_code``
+    the ``ModelError.code`` where a failed call was that end.
+    """
+
+    stop: Stop
+    answer: Any = None
+    usage: Usage = field(default_factory=Usage)
+    usd: float | None = 0.0
+    turns: int = 0
+    tool_calls: int = 0
+    denied_calls: int = 0
+    seconds: float = 0.0
+    detail: str = ""
+    error_code: str = ""
+
+
+class _Ended(Exception):
+    def __init__(self, stop: Stop, detail: str, error_code: str = "") -> None:
+        super().__init__(detail)
+        self.stop = stop
+        self.detail = detail
+        self.error_code = error_code
+
+
+async def run_agent(  # noqa: PLR0917 - one task and what it works with, as every caller has them
+    spec: AgentSpec,
+    prompt: Prompt,
+    toolbox: Tools | None,
+    claude: Asker,
+    ledger: Ledger,
+    journal: Journal,
+    *,
+    model: str,
+) -> Run:
+    """Carry one task of an agent through to its end.
+
+    At most ``spec.bounds.steps`` calls, of which one may be the repair of an invalid answer and one the
+    repetition of a cut one with twice the room. A failed or cut task never looks like an empty answer.
+    """
+    agent = _Agent(
+        spec=spec,
+        prompt=prompt,
+        toolbox=toolbox,
+        claude=claude,
+        ledger=ledger,
+        journal=journal,
+        model=model,
+    )
+    try:
+        answer = await agent.converse()
+    except _Ended as end:
+        return agent.run(end.stop, detail=end.detail, error_code=end.error_code)
+    return agent.run(Stop.DONE, answer=answer)
+
+
+class _Agent:
+    """One conversation under way, with what it has used up."""
+
+    def __init__(
+        self,
+        *,
+        spec: AgentSpec,
+        prompt: Prompt,
+        toolbox: Tools | None,
+        claude: Asker,
+        ledger: Ledger,
+        journal: Journal,
+        model: str,
+    ) -> None:
+        self.spec = spec
+        self.model = model
+        self.claude = claude
+        self.journal = journal
+        self.system = prompt.system
+        self.tools = toolbox.definitions(spec.tools) if toolbox is not None else []
+        self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal)
+        self.history = History(prompt, self.tools, marks_turns=toolbox is not None)
+        self.account = Account(ledger, model, spec.bounds.usd)
+        self.answer_type: Any = spec.answer()
+        self.schema = transform(self.answer_type)
+        self.max_tokens = spec.bounds.output_tokens
+        self.started = time.monotonic()
+        self.turns = 0
+        self.repaired = False
+        self.lengthened = False
+        self.last = Usage()
+        self.last_weight = 0
+
+    def run(self, stop: Stop, *, answer: object = None, detail: str = "", error_code: str = "") -> Run:
+        return Run(
+            stop=stop,
+            answer=answer,
+            usage=self.account.usage,
+            usd=self.account.usd if self.account.is_known else None,
+            turns=self.turns,
+            tool_calls=self.calls.total,
+            denied_calls=self.calls.denied,
+            seconds=time.monotonic() - self.started,
+            detail=detail,
+            error_code=error_code,
+        )
+
+    async def converse(self) -> object:
+        """Ask until there is an answer. Raises _Ended for every other end."""
+        while True:
+            reply = await self._ask()
+            match reply.stop_reason:
+                case "end_turn" | "stop_sequence":
+                    try:
+                        return parse_answer(self.answer_type, reply.text)
+                    except ValueError as error:
+                        self._repair(reply, describe_invalid(error))
+                case "tool_use" if reply.tool_uses:
+                    await self._use_tools(reply)
+                case "pause_turn" if reply.sendable:
+                    self.history.append("assistant", reply.sendable)
+                case "max_tokens":
+                    self._lengthen()
+                case _:
+                    _end_badly(reply)
+
+    async def _ask(self) -> Reply:
+        ask, tokens = self._next_ask()
+        try:
+            reservation = self.account.reserve(tokens, ask.max_tokens, cached=self.last.prompt)
+        except OverBudget as error:
+            raise _Ended(Stop.USD, str(error)) from None
+        self.turns += 1
+        started = time.monotonic()
+        try:
+            reply = await self.claude.ask(ask)
+        except ModelError as error:
+            usd = self.account.charge(reservation, error.usage, error.model, us_only=error.us_inference)
+            self._record(ask, error.usage, usd, started, request_id=error.request_id, error=error.code)
+            raise self._failed(error) from None
+        except BaseException:
+            # Interrupted while the call was under way: it may be charged all the same.
+            self.account.charge(reservation, None)
+            raise
+        usd = self.account.charge(reservation, reply.usage, reply.model, us_only=reply.us_inference)
+        self.account.lose(reply.lost, reservation)
+        self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
+        self.last, self.last_weight = reply.usage, weigh(ask.messages)
+        return reply
+
+    def _next_ask(self) -> tuple[Ask, int]:
+        """The next request and an upper estimate of its prompt tokens. Raises _Ended at a bound."""
+        bounds = self.spec.bounds
+        if self.turns >= bounds.steps:
+            raise _Ended(Stop.STEPS, f"No final answer came within {bounds.steps} model calls.")
+        ask = Ask(
+            model=self.model,
+            max_tokens=self.max_tokens,
+            system=self.system,
+            tools=self.tools,
+            messages=self.history.messages(),
+            effort=self.spec.effort,
+            schema=self.schema,
+            seconds=min(self._seconds_left(), LONGEST_CALL_SECONDS),
+        )
+        tokens = self._estimate(ask)
+        if tokens > bounds.context_tokens:
+            allowed = f"{bounds.context_tokens:,} are allowed"
+            raise _Ended(Stop.TOKENS, f"The next request would hold about {tokens:,} tokens; {allowed}.")
+        return ask, tokens
+
+    def _estimate(self, ask: Ask) -> int:
+        if not self.last_weight:
+            return estimate_request_tokens(ask.body())
+        return self.last.prompt + tokens_of(weigh(ask.messages) - self.last_weight)
+
+    def _seconds_left(self) -> float:
+        """Seconds until the task's deadline, more than 0. Raises _Ended past it."""
+        left = self.started + self.spec.bounds.seconds - time.monotonic()
+        if left <= 0:
+            raise self._out_of_time()
+        return left
+
+    def _out_of_time(self) -> _Ended:
+        return _Ended(Stop.SECONDS, f"The task was not done within {self.spec.bounds.seconds:g} seconds.")
+
+    def _failed(self, error: ModelError) -> _Ended:
+        if time.monotonic() >= self.started + self.spec.bounds.seconds:
+            return self._out_of_time()
+        return _Ended(_STOPS.get(error.code, Stop.UNAVAILABLE), error.detail, error.code)
+
+    def _record(
+        self,
+        ask: Ask,
+        usage: Usage | None,
+        usd: float | None,
+        started: float,
+        *,
+        request_id: str,
+        stop: str = "",
+        error: str = "",
+    ) -> None:
+        spent = usage or Usage()
+        self.journal.write(
+            "model_call",
+            agent=self.spec.name,
+            model=self.model,
+            turn=self.turns,
+            request_id=one_line(request_id, 100),
+            stop_reason=one_line(stop, 40),
+            error=error,
+            bytes=ask.size(),
+            max_tokens=ask.max_tokens,
+            input=spent.input,
+            output=spent.output,
+            cache_read=spent.cache_read,
+            cache_write=spent.cache_write,
+            usd=usd,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _use_tools(self, reply: Reply) -> None:
+        room = self.spec.bounds.context_tokens - self.last.prompt - self.last.output - ROOM_TO_ANSWER
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                results = await self.calls.answer(reply.tool_uses, room * CHARACTERS_A_TOKEN)
+        except TimeoutError:
+            raise self._out_of_time() from None
+        self.history.append("assistant", reply.sendable)
+        if self._is_last_turn(tokens_of(weigh(reply.sendable) + weigh(results))):
+            results.append({"type": "text", "text": LAST_TURN})
+        self.history.append("user", results)
+
+    def _is_last_turn(self, new_tokens: int) -> bool:
+        """Whether the call after the next one would likely pass a bound, so that the next must answer."""
+        bounds = self.spec.bounds
+        after = self.last.prompt + 2 * new_tokens
+        likely = self.account.likely_usd(after, self.max_tokens, cached=self.last.prompt)
+        return (
+            self.turns + 1 >= bounds.steps
+            or after + ROOM_TO_ANSWER > bounds.context_tokens
+            or not self.account.can_afford(None if likely is None else 2 * likely)
+            or self._seconds_left() < bounds.seconds / 5
+        )
+
+    def _repair(self, reply: Reply, why: str) -> None:
+        """Ask once more for an answer that did not validate, and say what was wrong with it."""
+        if self.repaired:
+            raise _Ended(Stop.INVALID, f"The answer did not validate, also after a repair: {why}")
+        self.repaired = True
+        if not reply.sendable:
+            # There is no turn to answer to: the same request is asked again.
+            return
+        self.history.append("assistant", reply.sendable)
+        text = f"Your answer did not validate: {why}\nGive the whole answer again, as one JSON object only."
+        self.history.append("user", [*refuse_calls(reply.tool_uses), {"type": "text", "text": text}])
+
+    def _lengthen(self) -> None:
+        """Ask once more from the same prefix, with twice the room for the answer."""
+        longer = min(2 * self.max_tokens, MAX_OUTPUT_TOKENS)
+        if self.lengthened or longer == self.max_tokens:
+            raise _Ended(Stop.TOKENS, f"The answer was cut at {self.max_tokens:,} output tokens.")
+        self.lengthened = True
+        self.max_tokens = longer
+
+
+def _end_badly(reply: Reply) -> NoReturn:
+    if reply.stop_reason == "refusal":
+        why = f" ({reply.refusal})" if reply.refusal else ""
+        raise _Ended(Stop.REFUSED, f"The model refused the task{why}.")
+    if reply.stop_reason == "model_context_window_exceeded":
+        raise _Ended(Stop.CONTEXT, "The model's context was full before it had answered.", "context")
+    said = one_line(reply.stop_reason, 40)
+    raise _Ended(Stop.INVALID, f"The model stopped with `{said}` and gave nothing to go on from.")

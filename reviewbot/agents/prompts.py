@@ -1,0 +1,120 @@
+"""What each agent is told: our templates around text of the change, which is fenced as data.
+
+The order is tools, system, what the tasks of a run share, the task's own part of the change, the task.
+Marks stand where a prefix is sent again, so equal prefixes must have equal bytes.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reviewbot.agents.excerpts import render_file, render_list
+from reviewbot.agents.history import Prompt
+from reviewbot.agents.rules import CAUSES, CERTAINTY, SECURITY_RULES
+from reviewbot.agents.spec import AgentSpec
+from reviewbot.core import ChangeSet, FileChange
+from reviewbot.templates import render
+from reviewbot.text import cut, visible, visible_line
+
+NOTES_CHARACTERS = 9_000
+_MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Tags around foreign text that nobody who wrote the text could know (THREATS R13)."""
+
+    nonce: str
+
+    def around(self, name: str, text: str) -> str:
+        """The text between an opening and a closing tag, each on a line of its own."""
+        line_end = "" if text.endswith("\n") else "\n"
+        return f"<{name}-{self.nonce}>\n{text}{line_end}</{name}-{self.nonce}>\n"
+
+
+def draw_fence(texts: Iterable[str], draw: Callable[[], str] = lambda: secrets.token_hex(8)) -> Fence:
+    """A fence whose nonce stands in none of the texts; one that does is drawn again."""
+    known = list(texts)
+    while True:
+        nonce = draw()
+        if not any(nonce in text for text in known):
+            return Fence(nonce)
+
+
+def foreign_texts(changes: ChangeSet, others: Iterable[str]) -> Iterable[str]:
+    """All text of the change that a prompt may hold, and ``others``."""
+    for change in changes.files:
+        yield change.path
+        yield change.old_path or ""
+        for hunk in change.hunks:
+            yield from hunk.lines
+    yield from others
+
+
+def render_shared(fence: Fence, changes: ChangeSet, notes: Sequence[tuple[str, str]]) -> str:
+    """What every task of a run is shown first: the maintainers' notes and the list of changed files.
+
+    ``notes`` are pairs of path and text, read at the policy commit; together they are cut to a cap.
+    """
+    parts = []
+    if notes:
+        text = "\n".join(f"=== {visible_line(path)}\n{visible(content)}" for path, content in notes)
+        parts.append("Notes of the maintainers:\n" + fence.around("notes", cut(text, NOTES_CHARACTERS)))
+    parts.append("All files of the change:\n" + fence.around("files", render_list(changes.files)))
+    return "\n".join(parts)
+
+
+def build_triage_prompt(
+    spec: AgentSpec, fence: Fence, parts: Sequence[FileChange], *, again: bool = False
+) -> Prompt:
+    """One batch of files to sort. Nothing of it is sent twice but the system text."""
+    task = render(spec.prompt, part="task", count=len({part.path for part in parts}), again=again)
+    user = (_text(_change_block(fence, parts)), _text(task))
+    return Prompt((_text(_system(spec), marked=True),), user)
+
+
+def build_security_prompt(
+    spec: AgentSpec, fence: Fence, shared: str, parts: Sequence[FileChange], *, has_siblings: bool
+) -> Prompt:
+    """One security task; with siblings the shared part is marked, too, for them to read."""
+    task = render(spec.prompt, part="task", files=_count({part.path for part in parts}, "file"))
+    user = (
+        _text(shared, marked=has_siblings),
+        _text(_change_block(fence, parts), marked=True),
+        _text(task),
+    )
+    return Prompt((_text(_system(spec), marked=True),), user)
+
+
+def build_test_fix_prompt(
+    spec: AgentSpec, fence: Fence, shared: str, failures: tuple[str, int], parts: Sequence[FileChange]
+) -> Prompt:
+    """The one task about failed tests. ``failures`` are their text and how many there are."""
+    text, count = failures
+    material = "\n".join(
+        (_change_block(fence, parts), "The failures of the test run:\n" + fence.around("failures", text))
+    )
+    noun = "failures" if count > 1 else "failure"
+    task = render(spec.prompt, part="task", count=f"{count} {noun}")
+    user = (_text(shared), _text(material, marked=True), _text(task))
+    return Prompt((_text(_system(spec), marked=True),), user)
+
+
+def _system(spec: AgentSpec) -> str:
+    return render(
+        spec.prompt, part="system", rules=SECURITY_RULES, causes=CAUSES, certainty=dict(CERTAINTY)
+    ).strip()
+
+
+def _change_block(fence: Fence, parts: Sequence[FileChange]) -> str:
+    """Hunks in git's form below the header of their file."""
+    return "The hunks:\n" + fence.around("change", "".join(map(render_file, parts)) or "(none)")
+
+
+def _count(paths: set[str], noun: str) -> str:
+    return f"the {noun}" if len(paths) == 1 else f"the {len(paths)} {noun}s"
+
+
+def _text(text: str, *, marked: bool = False) -> Mapping[str, Any]:
+    return {"type": "text", "text": text, **(_MARK if marked else {})}

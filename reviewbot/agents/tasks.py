@@ -1,0 +1,228 @@
+"""Who looks at what: pure rules between triage's answer, the floor below it, and the tasks."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reviewbot.agents.excerpts import (
+    batch_files,
+    estimate_tokens,
+    is_withheld_change,
+    render_file,
+    with_whole_text,
+    without_tail,
+)
+from reviewbot.agents.floor import risk_signals
+from reviewbot.claims import Claim, Quote, Task
+from reviewbot.core import ChangeSet, Evidence, FileChange, Sha
+from reviewbot.errors import RepositoryError
+from reviewbot.text import cut_middle, one_line, visible, visible_line
+
+TRIAGE_TOKENS = 80_000
+TRIAGE_FILES = 100
+"""An entry of triage's answer has some 60 tokens, and an answer has a bound, too."""
+
+MATERIAL_SHARE = 0.55
+"""How much of a task's context its hunks may fill: the rest is for instructions and what tools bring."""
+
+FAILURES_BYTES = 45_000
+TRACE_CHARACTERS = 5_000
+RISKS = ("none", "low", "medium", "high")
+CLOSE_LOOK = ("medium", "high")
+REASON_CHARACTERS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """The files that agents read, those they cannot (with the reason), those whose content is withheld."""
+
+    files: tuple[FileChange, ...]
+    failed: Mapping[str, str]
+    withheld: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What triage said of a file."""
+
+    risk: str
+    reason: str
+    agents: frozenset[str]
+
+    def merged(self, other: "Entry") -> "Entry":
+        """The higher risk with its reason, and the agents of both: a file may come in parts."""
+        worst = max(self, other, key=lambda entry: RISKS.index(entry.risk))
+        return replace(worst, agents=self.agents | other.agents)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where each file goes. ``security`` has the riskiest first.
+
+    ``why`` has a line for each file of ``security``; ``unread`` are files that nobody reads.
+    """
+
+    security: tuple[FileChange, ...]
+    why: Mapping[str, str]
+    triaged: Mapping[str, str]
+    unread: tuple[str, ...]
+
+
+def select_readable(changes: ChangeSet, excluded: Collection[str], read: Callable[[Sha], bytes]) -> Readable:
+    """The files with lines to read. What has none (a pure rename, a submodule) is not in it.
+
+    Files of which the change set itself says that they could not be read are left to the ledger.
+    """
+    files, failed, withheld = [], {}, []
+    for change in changes.files:
+        if change.path in excluded or change.omitted or change.is_submodule or change.is_binary:
+            continue
+        if is_withheld_change(change):
+            withheld.append(change.path)
+            continue
+        try:
+            whole = without_tail(with_whole_text(change, read))
+        except RepositoryError as error:
+            failed[change.path] = one_line(str(error), 200)
+            continue
+        if whole.hunks:
+            files.append(whole)
+    return Readable(tuple(files), failed, tuple(withheld))
+
+
+def plan_triage(files: Sequence[FileChange], *, smaller: bool = False) -> list[tuple[FileChange, ...]]:
+    """The files in batches for triage; ``smaller`` for those that a first request did not answer."""
+    share = 2 if smaller else 1
+    most = max(1, min(TRIAGE_FILES, len(files)) // share)
+    return batch_files(files, TRIAGE_TOKENS // share, most)
+
+
+def route_files(files: Iterable[FileChange], entries: Mapping[str, Entry]) -> Routes:
+    """What triage names goes to the security agent; what the floor claims goes there whatever it says."""
+    security: list[tuple[int, FileChange]] = []
+    why: dict[str, str] = {}
+    triaged: dict[str, str] = {}
+    unread: list[str] = []
+    for change in files:
+        entry = entries.get(change.path)
+        signals = risk_signals(change)
+        named = entry is not None and (entry.risk in CLOSE_LOOK or "security" in entry.agents)
+        rank = 2 * RISKS.index(entry.risk) if entry else 3
+        if named or signals:
+            security.append((rank + bool(signals), change))
+            floor = ", ".join(signal.name for signal in signals)
+            why[change.path] = "; ".join(
+                filter(
+                    None, (f"triage: {entry.reason}" if entry and named else "", floor and f"floor: {floor}")
+                )
+            )
+        elif entry:
+            triaged[change.path] = entry.reason
+        else:
+            unread.append(change.path)
+    ordered = sorted(security, key=lambda pair: -pair[0])
+    return Routes(tuple(change for _, change in ordered), why, triaged, tuple(unread))
+
+
+def plan_security(files: Sequence[FileChange], context_tokens: int) -> list[tuple[FileChange, ...]]:
+    """The security tasks, riskiest first, files of one folder together."""
+    return batch_files(files, int(context_tokens * MATERIAL_SHARE))
+
+
+def failed_tests(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """The evidence of test reports."""
+    return tuple(item for item in evidence if item.source == "junit")
+
+
+def render_failures(failures: Sequence[Evidence]) -> tuple[str, tuple[Evidence, ...]]:
+    """The failed tests as text, equal messages together, and those that found room in it."""
+    groups: dict[str, list[Evidence]] = {}
+    for item in failures:
+        said = re.sub(r"\d+", "0", one_line(item.message or item.title, 300))
+        groups.setdefault(said, []).append(item)
+    texts: list[str] = []
+    shown: list[Evidence] = []
+    left = FAILURES_BYTES
+    for group in groups.values():
+        heads = "".join(_failure_head(item) for item in group)
+        first = group[0]
+        said = visible(cut_middle("\n".join(filter(None, (first.message, first.trace))), TRACE_CHARACTERS))
+        text = f"{heads}{said}\n\n"
+        left -= len(text.encode("utf-8", "replace"))
+        if left < 0 and shown:
+            break
+        texts.append(text)
+        shown += group
+    return "".join(texts), tuple(shown)
+
+
+def _failure_head(item: Evidence) -> str:
+    place = item.location
+    where = f" at {visible_line(place.path)}:{place.start_line}" if place else ""
+    return f"--- {one_line(item.id, 100)}: {one_line(item.title, 300)}{where}\n"
+
+
+def plan_test_fix(
+    files: Sequence[FileChange],
+    failures: Sequence[Evidence],
+    entries: Mapping[str, Entry],
+    budget_tokens: int,
+) -> tuple[FileChange, ...]:
+    """The changed files to show beside the failures, the likeliest causes first, as many as fit."""
+    named = {place.path for item in failures for place in (item.location, *item.related) if place}
+    text = "\n".join(f"{item.title}\n{item.message}\n{item.trace}" for item in failures)
+
+    def likely(change: FileChange) -> tuple[bool, bool, bool]:
+        name = change.path.rsplit("/", 1)[-1]
+        entry = entries.get(change.path)
+        called = entry is not None and "test_fix" in entry.agents
+        return (change.path not in named, name not in text, not called)
+
+    shown: list[FileChange] = []
+    left = budget_tokens
+    for change in sorted(files, key=likely):
+        tokens = estimate_tokens(render_file(change))
+        if tokens <= left:
+            shown.append(change)
+            left -= tokens
+    return tuple(shown)
+
+
+def read_entries(answer: object, batch: Iterable[FileChange]) -> dict[str, Entry]:
+    """What a triage answer says of the files that were asked for; anything else in it counts for nothing."""
+    known = {visible_line(part.path): part.path for part in batch}
+    found: dict[str, Entry] = {}
+    for said in getattr(answer, "files", ()):
+        path = known.get(said.path)
+        if path is not None:
+            agents = frozenset(agent.value for agent in said.agents)
+            entry = Entry(said.risk.value, one_line(said.reason, REASON_CHARACTERS), agents)
+            found[path] = entry.merged(found[path]) if path in found else entry
+    return found
+
+
+def summarise(parts: Iterable[FileChange], why: Mapping[str, str]) -> str:
+    """Why a security task was made: its riskiest file and how many more there are."""
+    paths = list(dict.fromkeys(part.path for part in parts))
+    more = f" (and {len(paths) - 1} more files)" if len(paths) > 1 else ""
+    return one_line(f"{visible_line(paths[0])}: {why[paths[0]]}", REASON_CHARACTERS) + more
+
+
+def restore_names(claim: Claim, changes: ChangeSet, task: Task) -> Claim:
+    """The claim with git's own paths where hidden characters were spelled out, and only the task's ids."""
+    paths = {
+        visible_line(path): path
+        for change in changes.files
+        for path in (change.old_path, change.path)
+        if path
+    }
+
+    def restore(quote: Quote) -> Quote:
+        return replace(quote, path=paths.get(quote.path, quote.path))
+
+    return replace(
+        claim,
+        quotes=tuple(map(restore, claim.quotes)),
+        edits=tuple(replace(edit, path=paths.get(edit.path, edit.path)) for edit in claim.edits),
+        evidence_ids=tuple(name for name in claim.evidence_ids if name in task.evidence_ids),
+    )

@@ -1,0 +1,81 @@
+import asyncio
+from dataclasses import replace
+
+from reviewbot.agents.admission import SIDE_BY_SIDE, Admission, Warmth
+from reviewbot.agents.budget import Ledger
+from reviewbot.agents.claude import Ask, Reply
+from reviewbot.agents.failures import ModelError
+from reviewbot.agents.loop import Run
+from reviewbot.agents.spec import SPECS
+from reviewbot.claims import Stop
+
+SPEC = SPECS["security"]
+OUTAGE = Run(stop=Stop.UNAVAILABLE, detail="The provider did not answer.", error_code="provider_outage")
+
+
+def most_side_by_side(budget_usd: float) -> int:
+    async def run() -> int:
+        admission = Admission(Ledger(budget_usd))
+        running = most = 0
+
+        async def task() -> None:
+            nonlocal running, most
+            await admission.enter(SPEC)
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+            await admission.leave()
+
+        await asyncio.gather(*(task() for _ in range(9)))
+        return most
+
+    return asyncio.run(run())
+
+
+def test_at_most_four_tasks_run_side_by_side_and_fewer_where_money_is_short() -> None:
+    share = SPEC.bounds.usd / 2
+    assert most_side_by_side(100) == SIDE_BY_SIDE
+    assert most_side_by_side(2.5 * share) == 2
+    assert most_side_by_side(0) == 1
+
+
+def test_a_third_outage_in_a_row_ends_the_asking_and_a_success_between_starts_anew() -> None:
+    admission = Admission(Ledger(1))
+    for run in (OUTAGE, OUTAGE, Run(Stop.DONE), OUTAGE, OUTAGE):
+        admission.learn("m", run)
+        assert admission.refuse("m") is None
+    admission.learn("m", OUTAGE)
+    refused = admission.refuse("other")
+    assert refused is not None
+    assert (refused.stop, refused.turns, refused.usd) == (Stop.UNAVAILABLE, 0, 0.0)
+    assert refused.detail == "Not asked: The provider did not answer."
+
+
+def test_a_model_that_is_gone_closes_itself_alone() -> None:
+    admission = Admission(Ledger(1))
+    admission.learn("gone", replace(OUTAGE, error_code="unknown_model"))
+    assert admission.refuse("gone") is not None and admission.refuse("other") is None
+
+
+def test_warmth_comes_with_the_end_of_the_first_call_also_of_a_failed_one() -> None:
+    class Failing:
+        async def ask(self, ask: Ask) -> Reply:
+            raise ModelError("provider_outage", "down")
+
+    async def run() -> bool:
+        warmth = Warmth(Failing())
+        waiting = asyncio.create_task(warmth.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        ask = Ask(
+            model="m", max_tokens=1, system=(), tools=(), messages=(), effort="low", schema=None, seconds=1
+        )
+        try:
+            await warmth.ask(ask)
+        except ModelError:
+            await waiting
+            return True
+        return False
+
+    assert asyncio.run(run())

@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewbot.agents.budget import Account, Ledger, OverBudget
+from reviewbot.claims import Usage
+
+
+def test_what_is_held_for_one_call_is_not_there_for_another() -> None:
+    ledger = Ledger(1.00)
+    first = ledger.reserve(0.60)
+    assert first is not None
+    assert ledger.reserve(0.60) is None
+    ledger.settle(first, 0.10)
+    assert ledger.reserve(0.60) is not None
+    assert ledger.spent_usd == pytest.approx(0.10)
+    assert ledger.left_usd == pytest.approx(0.30)
+
+
+def test_the_whole_limit_may_be_spent_and_not_a_nano_dollar_more() -> None:
+    ledger = Ledger(0.30)
+    assert all(ledger.reserve(0.10) is not None for _ in range(3))
+    assert ledger.reserve(0.000000001) is None
+
+
+def test_a_call_of_unknown_cost_stays_held_and_the_ledger_says_so() -> None:
+    ledger = Ledger(1.00)
+    reservation = ledger.reserve(0.60)
+    assert reservation is not None
+    ledger.settle(reservation, None)
+    assert not ledger.is_complete
+    assert ledger.spent_usd == 0
+    assert ledger.reserve(0.60) is None
+
+
+def test_an_unknown_price_reserves_nothing_and_makes_the_ledger_incomplete() -> None:
+    ledger = Ledger(0.0)
+    reservation = ledger.reserve(None)
+    assert reservation is not None
+    assert not ledger.is_complete
+    ledger.settle(reservation, None)
+    assert ledger.spent_usd == 0
+
+
+def test_no_reservation_is_settled_twice() -> None:
+    ledger = Ledger(1.00)
+    reservation = ledger.reserve(0.10)
+    assert reservation is not None
+    ledger.settle(reservation, 0.05)
+    with pytest.raises(ValueError, match="not open"):
+        ledger.settle(reservation, 0.05)
+    assert ledger.spent_usd == pytest.approx(0.05)
+
+
+@given(st.lists(st.tuples(st.integers(0, 500_000), st.integers(0, 500_000)), max_size=30))
+def test_calls_that_cost_at_most_what_was_reserved_never_pass_the_limit(calls: list[tuple[int, int]]) -> None:
+    ledger = Ledger(1.00)
+    for worst, real in calls:
+        reservation = ledger.reserve(worst / 1_000_000)
+        if reservation is not None:
+            ledger.settle(reservation, min(worst, real) / 1_000_000)
+        assert ledger.spent_usd <= 1.00
+
+
+def test_an_account_holds_the_worst_case_in_the_ledger_and_its_own_limit_to_the_likely_case() -> None:
+    ledger = Ledger(1.00)
+    account = Account(ledger, "claude-opus-5-5", 0.20)
+    # 20,000 tokens all written 0.10, output 0.02
+    first = account.reserve(20_000, 1_000, cached=0)
+    assert ledger.left_usd == pytest.approx(0.88)
+    account.charge(first, Usage(output=500, cache_write=20_000))
+    assert account.usd == pytest.approx(0.11)
+    # Cold this would be 0.145 and too much; with 20,000 of 25,000 cached it is 0.004 + 0.025 + 0.02.
+    account.reserve(25_000, 1_000, cached=20_000)
+    assert ledger.left_usd == pytest.approx(1.00 - 0.11 - 0.145)
+    with pytest.raises(OverBudget, match=r"of \$0\.20 for this task \$0\.1100 are spent"):
+        account.reserve(25_000, 1_000, cached=0)
+
+
+def test_no_more_can_be_cached_than_a_prompt_holds() -> None:
+    account = Account(Ledger(1.00), "claude-opus-5-5", 0.20)
+    assert account.likely_usd(1_000, 0, cached=50_000) == pytest.approx(0.0002)
+
+
+def test_an_account_says_what_is_left_of_the_run_when_the_run_has_too_little() -> None:
+    with pytest.raises(OverBudget, match=r"run's budget of \$0\.05 only \$0\.0500 are left"):
+        Account(Ledger(0.05), "claude-opus-5-5", 5.00).reserve(20_000, 1_000, cached=0)
+
+
+def test_a_call_that_was_not_charged_costs_0_even_where_the_price_is_unknown() -> None:
+    ledger = Ledger(1.00)
+    account = Account(ledger, "claude-of-tomorrow", 0.20)
+    assert account.charge(account.reserve(1, 1, cached=0), Usage()) == 0
+    known = [account.is_known]
+    assert account.charge(account.reserve(1, 1, cached=0), Usage(input=1)) is None
+    assert [*known, account.is_known] == [True, False]
+    assert account.usage == Usage(input=1)
+
+
+def test_the_price_is_that_of_the_model_that_answered() -> None:
+    ledger = Ledger(1.00)
+    account = Account(ledger, "claude-haiku-5-5", 0.20)
+    account.charge(account.reserve(1_000, 10, cached=0), Usage(input=1_000), "claude-opus-5-5")
+    assert ledger.spent_usd == pytest.approx(0.004)
+
+
+def test_lost_attempts_keep_their_worst_case_from_being_spent_again() -> None:
+    ledger = Ledger(1.00)
+    account = Account(ledger, "claude-opus-5-5", 1.00)
+    reservation = account.reserve(20_000, 1_000, cached=0)
+    account.charge(reservation, Usage(input=20_000))
+    account.lose(2, reservation)
+    assert not account.is_known
+    assert not ledger.is_complete
+    assert ledger.left_usd == pytest.approx(1.00 - 0.08 - 2 * 0.12)
+    assert ledger.spent_usd == pytest.approx(0.08)
