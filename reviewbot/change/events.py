@@ -20,7 +20,7 @@ def local_trigger(
         UnknownRevision, ShallowRepository, SameRevisions, RepositoryError
     """
     asked = "HEAD" if head is None else head
-    head_sha = _resolve(repository, asked, "--head")
+    head_sha = resolve_commit(repository, asked, "--head")
     if base is None:
         base_sha, how = _default_base(repository, head_sha)
     else:
@@ -40,7 +40,8 @@ def local_trigger(
     return trigger, (f"Reviewed {head_sha[:12]} against {compared}, {how}.{unread}",)
 
 
-def _resolve(repository: Repository, revision: str, option: str) -> Sha:
+def resolve_commit(repository: Repository, revision: str, option: str) -> Sha:
+    """The commit that an argument names; raises UnknownRevision."""
     found = repository.resolve(revision)
     if found:
         return found
@@ -57,7 +58,7 @@ def _resolve(repository: Repository, revision: str, option: str) -> Sha:
 def _named_base(repository: Repository, base: str, head: str, head_sha: Sha) -> tuple[Sha, str]:
     if repository.resolve(base, "tree") == repository.empty_tree:
         return repository.empty_tree, "as asked: every file is reviewed"
-    named = _resolve(repository, base, "--base")
+    named = resolve_commit(repository, base, "--base")
     if named == head_sha:
         raise SameRevisions(f"--base {ascii(base)[:80]} and --head {ascii(head)[:80]} are the same commit.")
     merge_base = _merge_base(repository, named, head_sha, ascii(base)[:80])

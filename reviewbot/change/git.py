@@ -6,22 +6,34 @@ configuration, attributes, hooks, replace refs, grafts or work tree of the repos
 (THREATS R05, R25).
 """
 
-import os
-import re
-import shutil
+import resource
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from reviewbot.change.attributes import folders_above, parse_attributes
 from reviewbot.change.entries import DiffEntry, parse_diff_entries
+from reviewbot.change.grep import GREP_SECONDS, MAX_GREP_MEMORY, MAX_GREP_OUTPUT, GrepHit, Search, SearchError
+from reviewbot.change.hardening import (
+    FULL_ID,
+    HARDENED,
+    find_git,
+    full_id,
+    git_env,
+    last_line,
+    make_store,
+)
 from reviewbot.change.locate import find_common_dir, find_git_dir
+from reviewbot.change.partial import Absent
 from reviewbot.core import Sha
-from reviewbot.errors import NoReview, RepositoryError, UnknownRevision
+from reviewbot.errors import NoReview, RepositoryError
+
+__all__ = ["GrepHit", "Repository", "SearchError", "TreeEntry"]
 
 SECONDS = 300
 """A git call that takes longer is given up."""
@@ -37,12 +49,7 @@ EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
-_FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_HARDENED = (
-    "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null",
-    "-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never",
-    "-c", f"core.bigFileThreshold={BIG_FILE_BYTES}", "--no-pager", "--no-replace-objects",
-)  # fmt: skip
+_HARDENED = (*HARDENED, "-c", f"core.bigFileThreshold={BIG_FILE_BYTES}")
 # Everything that configuration could change about a diff is said explicitly.
 _DIFF = (
     "diff-tree", "-r", "-M", "-C", "-l1000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
@@ -63,14 +70,18 @@ class TreeEntry:
 class Repository:
     """A repository opened for reading; use it as a context manager.
 
+    ``fetch_missing`` brings objects that a partial store left out (``change.fetch``): those of a
+    comparison or a search in one call, and any other once, when it is asked for.
+
     Raises:
         RepositoryError: ``folder`` is not in a git repository, or git is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fetch_missing: Callable[[Sequence[Sha]], None] | None = None) -> None:
+        self._absent = Absent(fetch_missing, self._read, self._sizes_here)
         self.git_dir, self.work_tree = find_git_dir(folder)
         self.common_dir = find_common_dir(self.git_dir)
-        self._git = _find_git()
+        self._git = find_git()
         self._lock = threading.Lock()
         self._cat: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +89,7 @@ class Repository:
         with ExitStack() as stack:
             self._home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reviewbot-git-")))
             self.object_format = self._ask("rev-parse", "--show-object-format").decode().strip()
-            self._store = self._make_store()
+            self._store = make_store(self._home / "store", self.object_format)
             stack.callback(self._stop_cat)
             self._closing = stack.pop_all()
         return self
@@ -107,11 +118,11 @@ class Repository:
             return None
         asked = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}")
         name = asked.decode("ascii", "replace").strip() if asked else ""
-        return name if _FULL_ID.fullmatch(name) else None
+        return name if FULL_ID.fullmatch(name) else None
 
     def merge_base(self, one: Sha, other: Sha) -> Sha | None:
         """The best common ancestor of two commits, or None."""
-        found = self._try("merge-base", _full(one), _full(other))
+        found = self._try("merge-base", full_id(one), full_id(other))
         return found.decode().split("\n")[0] if found else None
 
     def parents(self, commit: Sha) -> tuple[Sha, ...]:
@@ -130,12 +141,17 @@ class Repository:
         return tuple(self._ask("remote").decode("utf-8", "surrogateescape").split())
 
     def has(self, sha: Sha) -> bool:
-        """Whether the object is in this clone."""
-        return sha in self.sizes([sha])
+        """Whether the object is in this clone, without fetching it."""
+        return sha in self._sizes_here([sha])
 
     def sizes(self, shas: Iterable[Sha]) -> dict[Sha, int]:
-        """The size in bytes of each object that is here."""
-        names = "".join(f"{_full(sha)}\n" for sha in shas)
+        """The size in bytes of each object that is here, or can be fetched."""
+        asked = list(shas)
+        self._absent.fetch_absent(asked)
+        return self._sizes_here(asked)
+
+    def _sizes_here(self, shas: Iterable[Sha]) -> dict[Sha, int]:
+        names = "".join(f"{full_id(sha)}\n" for sha in shas)
         rows = self._read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=names.encode())
         pairs = (row.split(" ") for row in rows.decode().splitlines())
         return {pair[0]: int(pair[1]) for pair in pairs if pair[1].isdigit()}
@@ -147,11 +163,19 @@ class Repository:
             RepositoryError: the object is missing or larger than 64 MiB.
         """
         with self._lock:
-            return self._read_object(_full(sha))
+            content = self._read_object(full_id(sha))
+            if content is None and self._absent.fetch([sha]):
+                content = self._read_object(sha)
+        if content is None:
+            raise RepositoryError(
+                f"The object {sha} is not in this clone.",
+                help="Fetch it (a partial clone leaves objects out): `git fetch --refetch`.",
+            )
+        return content
 
     def tree_paths(self, tree: Sha) -> tuple[str, ...]:
         """Every path below a commit or tree."""
-        listing = self._read("ls-tree", "-r", "-z", "--name-only", "--full-tree", _full(tree))
+        listing = self._read("ls-tree", "-r", "-z", "--name-only", "--full-tree", full_id(tree))
         return tuple(_text(name) for name in listing.split(b"\0") if name)
 
     def entry_at(self, tree: Sha, path: str) -> TreeEntry | None:
@@ -163,7 +187,7 @@ class Repository:
         found = {}
         for at in range(0, len(paths), PATHS_PER_CALL):
             some = paths[at : at + PATHS_PER_CALL]
-            rows = self._read("ls-tree", "-z", "--full-tree", _full(tree), "--", *some)
+            rows = self._read("ls-tree", "-z", "--full-tree", full_id(tree), "--", *some)
             for row in filter(None, rows.split(b"\0")):
                 meta, _, name = row.partition(b"\t")
                 mode, kind, sha = meta.decode().split(" ")
@@ -172,31 +196,38 @@ class Repository:
 
     def diff_entries(self, base: Sha, head: Sha) -> tuple[DiffEntry, ...]:
         """The files that differ, with git's own line counts, in git's order."""
-        output = self._read(*_DIFF, "--raw", "--numstat", "-z", "--no-abbrev", _full(base), _full(head))
+        self._absent.fetch_compared(full_id(base), full_id(head))
+        output = self._read(*_DIFF, "--raw", "--numstat", "-z", "--no-abbrev", base, head)
         return parse_diff_entries(output)
 
     @contextmanager
     def diff_lines(self, base: Sha, head: Sha) -> Iterator[IO[bytes]]:
         """The patch as a stream of lines; git has run without a fault when the block ends."""
-        diff = (*_DIFF, *_PATCH, _full(base), _full(head))
-        with (
-            tempfile.TemporaryFile() as errors,
-            self._start(*diff, stdin=subprocess.DEVNULL, stderr=errors) as process,
-        ):
+        self._absent.fetch_compared(full_id(base), full_id(head))
+        with self._running(SECONDS, *_DIFF, *_PATCH, base, head) as (process, errors):
             assert process.stdout
-            timer = threading.Timer(SECONDS, process.kill)
-            timer.start()
-            try:
-                yield process.stdout
-                process.stdout.read()
-            except BaseException:
-                process.kill()
-                raise
-            finally:
-                timer.cancel()
+            yield process.stdout
+            process.stdout.read()
             if process.wait():
-                errors.seek(0)
-                raise RepositoryError(f"git could not write the diff: {_last_line(errors.read())}")
+                raise RepositoryError(f"git could not write the diff: {_said(errors)}")
+
+    def grep(
+        self, tree: Sha, text: str, *, pathspec: Sequence[str] = (), fixed: bool = True,
+        ignore_case: bool = False, max_count: int,
+    ) -> tuple[GrepHit, ...]:  # fmt: skip
+        """The first ``max_count`` lines of the text files of a commit or tree that hold ``text``.
+
+        ``pathspec`` are paths and folders, taken literally. ``fixed`` off: a POSIX extended expression.
+        Letters outside ASCII have case, and any dot in an expression stands for one byte.
+
+        Raises:
+            SearchError: it takes too long or finds too much, the expression is malformed, or a partial
+                store lacks more than 2,000 of the files.
+        """
+        search = Search(full_id(tree), text, tuple(pathspec), fixed, ignore_case)
+        arguments = search.arguments()
+        self._absent.fetch_searched(tree, pathspec)
+        return search.parse(self._search(arguments), max_count)
 
     def attributes(self, tree: Sha, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
         """gitattributes(5) of ``paths`` as the ``.gitattributes`` files of one commit give them.
@@ -204,7 +235,7 @@ class Repository:
         Older git has no ``check-attr --source``: the attribute files on the way to the paths are put
         into an index of their own, which ``--cached`` then asks.
         """
-        folders = {folder for path in paths for folder in _ancestors(path)}
+        folders = {folder for path in paths for folder in folders_above(path)}
         index = self._home / "attributes-index"
         index.unlink(missing_ok=True)
         files = self.entries_at(tree, [f"{folder}.gitattributes" for folder in sorted(folders)])
@@ -215,46 +246,20 @@ class Repository:
         ]
         if not rows:
             return {}
+        self._absent.fetch_absent([entry.sha for entry in files.values() if entry.kind == "blob"])
         self._read("update-index", "-z", "--add", "--index-info", stdin=b"".join(rows), index=index)
         asked = _bytes("".join(f"{path}\0" for path in paths))
         found = self._read("check-attr", "--cached", "-z", "--stdin", *names, stdin=asked, index=index)
-        fields = [_text(part) for part in found.split(b"\0")]
-        result: dict[str, dict[str, str]] = {}
-        for path, name, value in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
-            result.setdefault(path, {})[name] = value
-        return result
+        return parse_attributes(found)
 
     # How git is called.
-
-    def _make_store(self) -> Path:
-        store = self._home / "store"
-        for folder in ("objects", "refs"):
-            (store / folder).mkdir(parents=True)
-        (store / "HEAD").write_text("ref: refs/heads/unborn\n")
-        sha256 = "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"
-        version = sha256 if self.object_format == "sha256" else "\trepositoryformatversion = 0\n"
-        (store / "config").write_text(f"[core]\n\tbare = true\n{version}")
-        return store
 
     def _argv(self, git_dir: Path, *arguments: str) -> list[str]:
         return [self._git, f"--git-dir={git_dir}", *_HARDENED, *arguments]
 
     def _environment(self, objects: Path | None = None, index: Path | None = None) -> dict[str, str]:
         """All that git sees of the outside: ``objects`` to borrow and an ``index`` to use, if any."""
-        variables = {
-            "PATH": os.defpath,
-            "HOME": str(self._home),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_NO_LAZY_FETCH": "1",
-            "GIT_GRAFT_FILE": "/dev/null",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_LITERAL_PATHSPECS": "1",
-            "GIT_OPTIONAL_LOCKS": "0",
-        }
+        variables = git_env(self._home)
         if objects:
             variables["GIT_OBJECT_DIRECTORY"] = str(objects)
         if index:
@@ -286,7 +291,7 @@ class Repository:
         except subprocess.TimeoutExpired:
             raise NoReview(f"git took longer than {SECONDS} seconds and was stopped.") from None
         if done.returncode:
-            raise RepositoryError(f"git could not read the repository: {_last_line(done.stderr)}")
+            raise RepositoryError(f"git could not read the repository: {last_line(done.stderr)}")
         return done.stdout
 
     def _start(self, *arguments: str, stdin: int, stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
@@ -296,7 +301,41 @@ class Repository:
             cwd=self._home, env=self._environment(self.common_dir / "objects"),
         )  # fmt: skip
 
-    def _read_object(self, sha: Sha) -> bytes:
+    @contextmanager
+    def _running(
+        self, seconds: float, *arguments: str
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        """A process over our own store and the file of its complaints; it ends with the block."""
+        with (
+            tempfile.TemporaryFile() as errors,
+            self._start(*arguments, stdin=subprocess.DEVNULL, stderr=errors) as process,
+        ):
+            timer = threading.Timer(seconds, process.kill)
+            timer.start()
+            try:
+                yield process, errors
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                timer.cancel()
+
+    def _search(self, arguments: Sequence[str]) -> bytes:
+        """What git grep prints, up to one byte over the cap."""
+        with self._running(GREP_SECONDS, *arguments) as (process, errors):
+            assert process.stdout
+            with suppress(ProcessLookupError):
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_GREP_MEMORY, MAX_GREP_MEMORY))
+            output = process.stdout.read(MAX_GREP_OUTPUT + 1)
+            if len(output) > MAX_GREP_OUTPUT:
+                process.kill()
+            elif process.wait() < 0:
+                raise SearchError(f"The search took longer than {GREP_SECONDS} seconds.")
+            elif process.returncode > 1:
+                raise SearchError(f"git could not search: {_said(errors)}")
+            return output
+
+    def _read_object(self, sha: Sha) -> bytes | None:
         if self._cat is None:
             self._cat = self._start("cat-file", "--batch", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         cat = self._cat
@@ -305,10 +344,7 @@ class Repository:
         cat.stdin.flush()
         header = cat.stdout.readline().decode().split()
         if len(header) != 3:
-            raise RepositoryError(
-                f"The object {sha} is not in this clone.",
-                help="Fetch it (a partial clone leaves objects out): `git fetch --refetch`.",
-            )
+            return None
         size = int(header[2])
         content: bytes = cat.stdout.read(min(size, MAX_BLOB_BYTES))
         left = size - len(content)
@@ -326,11 +362,9 @@ class Repository:
             self._cat = None
 
 
-def _full(sha: Sha) -> Sha:
-    """Only full object ids reach git, so nothing can be read as an option or a revision expression."""
-    if not _FULL_ID.fullmatch(sha):
-        raise UnknownRevision(f"{ascii(sha)[:80]} is not a full object id.")
-    return sha
+def _said(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return last_line(errors.read())
 
 
 def _text(name: bytes) -> str:
@@ -339,25 +373,3 @@ def _text(name: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _ancestors(path: str) -> Iterator[str]:
-    """The folders above a path as prefixes: ``""``, ``"a/"``, ``"a/b/"``."""
-    at = 0
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at) + 1 or -1
-
-
-def _last_line(stderr: bytes) -> str:
-    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    return ascii(lines[-1][:300])[1:-1] if lines else "it gave no reason."
-
-
-def _find_git() -> str:
-    """git by absolute path, so that no program in a current folder can stand in for it."""
-    folders = [part for part in os.get_exec_path() if Path(part).is_absolute()]
-    found = shutil.which("git", path=os.pathsep.join(folders))
-    if not found:
-        raise RepositoryError("git is not installed.", help="Install git 2.32 or later.")
-    return found

@@ -1,0 +1,69 @@
+"""How git is called so that nothing of a repository or of the user's configuration takes part (THREATS R05).
+
+Shared by the two callers of the git program, ``change.git`` and ``change.fetch``; nothing here runs it.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from reviewbot.core import Sha
+from reviewbot.errors import RepositoryError, UnknownRevision
+
+FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+HARDENED = (
+    "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null",
+    "-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never", "--no-pager", "--no-replace-objects",
+)  # fmt: skip
+
+
+def git_env(home: Path) -> dict[str, str]:
+    """All that git sees of the outside; ``home`` is an empty folder of ours."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_GRAFT_FILE": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+def make_store(folder: Path, object_format: str) -> Path:
+    """An empty bare repository in a new folder, with no configuration but what it is."""
+    for part in ("objects", "refs"):
+        (folder / part).mkdir(parents=True)
+    (folder / "HEAD").write_text("ref: refs/heads/unborn\n")
+    sha256 = "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"
+    version = sha256 if object_format == "sha256" else "\trepositoryformatversion = 0\n"
+    (folder / "config").write_text(f"[core]\n\tbare = true\n{version}")
+    return folder
+
+
+def find_git() -> str:
+    """git by absolute path, so that no program in a current folder can stand in for it."""
+    folders = [part for part in os.get_exec_path() if Path(part).is_absolute()]
+    found = shutil.which("git", path=os.pathsep.join(folders))
+    if not found:
+        raise RepositoryError("git is not installed.", help="Install git 2.32 or later.")
+    return found
+
+
+def full_id(sha: Sha) -> Sha:
+    """Only full object ids reach git, so nothing can be read as an option or a revision expression."""
+    if not FULL_ID.fullmatch(sha):
+        raise UnknownRevision(f"{ascii(sha)[:80]} is not a full object id.")
+    return sha
+
+
+def last_line(stderr: bytes) -> str:
+    """The last thing git said, as printable ASCII."""
+    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    return ascii(lines[-1][:300])[1:-1] if lines else "it gave no reason."

@@ -1,0 +1,260 @@
+"""What GitHub answers: JSON that nobody checked -> values, and refusals -> typed errors. Pure.
+
+Shapes: https://docs.github.com/en/rest and https://docs.github.com/en/graphql/reference.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from reviewbot.core import Sha
+from reviewbot.errors import ReviewbotError, UsageError
+from reviewbot.text import one_line, show_surrogates
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*/(?!\.\.?$)[A-Za-z0-9_.-]+")
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+Node = Mapping[str, Any]
+"""One JSON object of an answer whose values nobody has checked yet."""
+
+
+class GitHubError(ReviewbotError):
+    """GitHub cannot be reached, or its answer cannot be read."""
+
+    exit_code = 3
+    reason = "no_review"
+    help = "Run it again later; https://www.githubstatus.com tells whether GitHub has a problem."
+
+
+class GitHubDenied(GitHubError):
+    """The token is wrong or lacks a right (401, 403)."""
+
+    help = "Check the github-token and the `permissions:` of the workflow."
+
+
+class GitHubNotFound(GitHubError):
+    """What was asked for does not exist, or the token may not see it (404)."""
+
+    help = "Check the name and number, and that the github-token may read the repository."
+
+
+class GitHubRefused(GitHubError):
+    """GitHub will not take what was sent (422); ``details`` are its own messages."""
+
+    help = "This is a mistake of reviewbot's; please report it with the message above."
+
+    def __init__(self, message: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request; ``state`` is open or closed, ``base_sha`` the tip of the base branch in this answer.
+
+    ``head_repository`` is None where the fork was deleted; it is a fork all the same.
+    """
+
+    number: int
+    state: str
+    is_draft: bool
+    merged: bool
+    head_sha: Sha
+    base_sha: Sha
+    base_ref: str
+    head_ref: str
+    head_repository: str | None
+    is_fork: bool
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnComment:
+    """A comment that the identity of our own token wrote."""
+
+    id: int
+    body: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A pull request, the present tip of its base branch, and what we said there, oldest first."""
+
+    pull: PullRequest
+    base_tip: Sha
+    summary_candidates: tuple[OwnComment, ...]
+    inline: tuple[OwnComment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFacts:
+    """What a payload may lack; ``size_kib`` is GitHub's own count, of all objects."""
+
+    default_branch: str
+    size_kib: int
+
+
+def check_repository(repository: str) -> str:
+    """The name if it is ``owner/name``, so that it cannot lead to another place of the API."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"{ascii(repository)[:80]} is no repository.", help="Name it as owner/name.")
+    return repository
+
+
+def check_ref(ref: str) -> str:
+    """A branch, tag or commit as one segment of a path (git-check-ref-format(1) allows no ``..``)."""
+    if not ref or ".." in ref or ref == "." or not ref.isprintable():
+        raise UsageError(f"{ascii(ref)[:80]} names no commit.", help="Name a branch, a tag or a commit.")
+    return quote(ref, safe="")
+
+
+def pull_of_rest(answer: Node) -> PullRequest:
+    """Read the answer of ``GET /repos/{owner}/{repo}/pulls/{number}``."""
+    own = text_at(answer, "base", "repo", "full_name")
+    head = text_at(answer, "head", "repo", "full_name") if node_at(answer, "head").get("repo") else None
+    return PullRequest(
+        number=number_at(answer, "number"),
+        state=text_at(answer, "state"),
+        is_draft=answer.get("draft") is True,
+        merged=answer.get("merged") is True,
+        head_sha=sha_at(answer, "head", "sha"),
+        base_sha=sha_at(answer, "base", "sha"),
+        base_ref=text_at(answer, "base", "ref"),
+        head_ref=text_at(answer, "head", "ref"),
+        head_repository=head,
+        is_fork=head is None or head.lower() != own.lower(),
+        author=text_at(answer, "user", "login") if answer.get("user") else "ghost",
+    )
+
+
+def pull_of_graphql(pull: Node) -> PullRequest:
+    """Read a ``PullRequest`` of GraphQL; a bot is named as REST names it."""
+    state = text_at(pull, "state")
+    author = text_at(pull, "author", "login") if pull.get("author") else "ghost"
+    is_bot = author != "ghost" and node_at(pull, "author").get("__typename") == "Bot"
+    head = text_at(pull, "headRepository", "nameWithOwner") if pull.get("headRepository") else None
+    return PullRequest(
+        number=number_at(pull, "number"),
+        state="open" if state == "OPEN" else "closed",
+        is_draft=pull.get("isDraft") is True,
+        merged=state == "MERGED",
+        head_sha=sha_at(pull, "headRefOid"),
+        base_sha=sha_at(pull, "baseRefOid"),
+        base_ref=text_at(pull, "baseRefName"),
+        head_ref=text_at(pull, "headRefName"),
+        head_repository=head,
+        is_fork=head is None or pull.get("isCrossRepository") is not False,
+        author=author + "[bot]" * (is_bot and not author.endswith("[bot]")),
+    )
+
+
+def own_comments(listing: Node) -> Iterator[OwnComment]:
+    """The comments of ours in a list of comments, or in a list of threads that hold comments."""
+    for node in listing.get("nodes") or ():
+        if isinstance(node, dict) and "comments" in node:
+            yield from own_comments(node_at(node, "comments"))
+        elif isinstance(node, dict) and node.get("viewerDidAuthor") is True:
+            number = str(node.get("fullDatabaseId"))
+            if not re.fullmatch("[0-9]{1,18}", number):
+                raise GitHubError("A comment in GitHub's answer has no fullDatabaseId.")
+            yield OwnComment(int(number), show_surrogates(str(node.get("body") or "")), url_at(node, "url"))
+
+
+def refusal(status: int, data: object, headers: Mapping[str, str]) -> GitHubError:
+    """The error for an answer of 400 and above; ``headers`` have names in lower case."""
+    said = data.get("message") if isinstance(data, dict) else None
+    message = f": {one_line(said, 300)}" if isinstance(said, str) and said else ""
+    reset = headers.get("x-ratelimit-reset", "")
+    is_spent = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+    if status == 429 or (status == 403 and (is_spent or "rate limit" in message.lower())):
+        until = f" until {_clock(reset)}" if headers.get("x-ratelimit-remaining") == "0" and reset else ""
+        return GitHubError(f"GitHub's rate limit is used up{until}.", help="Run it again after that.")
+    if status in (401, 403):
+        needed = one_line(headers.get("x-accepted-github-permissions", ""), 200)
+        hint = f" (it accepts {needed})" if needed else ""
+        return GitHubDenied(f"GitHub refused the token with status {status}{message}{hint}")
+    if status == 404:
+        return GitHubNotFound(f"GitHub does not have what was asked for, or hides it{message}")
+    if status == 422:
+        return GitHubRefused(f"GitHub would not take the request{message}", tuple(_details(data)))
+    return GitHubError(f"GitHub answered with status {status}{message}")
+
+
+def graphql_error(error: object) -> GitHubError:
+    """The error for one of the ``errors`` of a GraphQL answer, which comes with status 200."""
+    kind, said = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
+    message = f": {one_line(str(said), 300)}" if said else ""
+    if kind == "NOT_FOUND":
+        return GitHubNotFound(f"GitHub does not have what was asked for, or hides it{message}")
+    if kind in ("FORBIDDEN", "INSUFFICIENT_SCOPES"):
+        return GitHubDenied(f"GitHub refused the token{message}")
+    if kind in ("RATE_LIMITED", "RATE_LIMIT"):
+        return GitHubError(f"GitHub's rate limit is used up{message}", help="Run it again in an hour.")
+    return GitHubError(f"GitHub could not answer{message}")
+
+
+def _details(data: object) -> Iterator[str]:
+    errors = data.get("errors") if isinstance(data, dict) else None
+    for error in errors if isinstance(errors, list) else [errors] if errors else []:
+        if isinstance(error, dict):
+            parts = (str(error[key]) for key in ("resource", "field", "code", "message") if error.get(key))
+            yield one_line(" ".join(parts), 300)
+        else:
+            yield one_line(str(error), 300)
+
+
+def _clock(seconds: str) -> str:
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC).strftime("%H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"
+
+
+def node_at(answer: Node, *keys: str) -> Node:
+    """The object under nested keys; raises GitHubError where there is none."""
+    node = answer
+    for key in keys:
+        node = node.get(key)  # type: ignore[assignment]
+        if not isinstance(node, dict):
+            raise GitHubError(f"GitHub's answer has no object {'.'.join(keys)}.")
+    return node
+
+
+def _value(answer: Node, keys: tuple[str, ...]) -> object:
+    return node_at(answer, *keys[:-1]).get(keys[-1])
+
+
+def text_at(answer: Node, *keys: str) -> str:
+    """The text under nested keys, lone surrogates made visible; raises GitHubError where there is none."""
+    value = _value(answer, keys)
+    if not isinstance(value, str) or not value:
+        raise GitHubError(f"GitHub's answer has no text {'.'.join(keys)}.")
+    return show_surrogates(value)
+
+
+def number_at(answer: Node, *keys: str) -> int:
+    """The whole number under nested keys; raises GitHubError where there is none."""
+    value = _value(answer, keys)
+    if type(value) is not int or value < 0:
+        raise GitHubError(f"GitHub's answer has no number {'.'.join(keys)}.")
+    return value
+
+
+def sha_at(answer: Node, *keys: str) -> Sha:
+    """The full object id under nested keys; raises GitHubError where there is none."""
+    value = _value(answer, keys)
+    if not isinstance(value, str) or not _SHA.fullmatch(value):
+        raise GitHubError(f"GitHub's answer has no object id {'.'.join(keys)}.")
+    return value
+
+
+def url_at(answer: Node, key: str = "html_url") -> str:
+    """The https address under a key; raises GitHubError where there is none."""
+    value = answer.get(key)
+    if not isinstance(value, str) or not re.fullmatch("https://[!-~]{1,2000}", value):
+        raise GitHubError(f"GitHub's answer has no address {key}.")
+    return value

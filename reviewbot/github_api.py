@@ -1,0 +1,314 @@
+"""GitHub's API: the one door to PyGithub. It reads and writes what it is told and has no rule of ours.
+
+Errors are typed and never hold the token. Network: HTTPS_PROXY and NO_PROXY as everywhere; the
+certificates to trust are those of SSL_CERT_FILE where it is set. No redirect leaves the host.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from reviewbot import __version__
+from reviewbot.core import Sha
+from reviewbot.errors import UsageError
+from reviewbot.github_answers import (
+    Conversation,
+    GitHubDenied,
+    GitHubError,
+    GitHubNotFound,
+    GitHubRefused,
+    Node,
+    OwnComment,
+    PullRequest,
+    RepositoryFacts,
+    check_ref,
+    check_repository,
+    graphql_error,
+    node_at,
+    number_at,
+    own_comments,
+    pull_of_graphql,
+    pull_of_rest,
+    refusal,
+    sha_at,
+    text_at,
+    url_at,
+)
+
+if TYPE_CHECKING:
+    from github.GithubRetry import GithubRetry
+    from github.Requester import Requester
+
+__all__ = [
+    "Conversation",
+    "GitHub",
+    "GitHubDenied",
+    "GitHubError",
+    "GitHubNotFound",
+    "GitHubRefused",
+    "OwnComment",
+    "PullRequest",
+    "RepositoryFacts",
+]
+
+SECONDS = 30
+"""A server that says nothing for longer is given up."""
+
+PATIENCE_SECONDS = 60
+"""The longest wait that a rate limit may ask for."""
+
+RETRIES = 3
+OWN_AUTHORITY = "If the server has an authority of its own, let SSL_CERT_FILE name its certificates."
+MAX_PAGES = 50
+"""Pages of 100 comments and 100 threads of one pull request."""
+
+# `fullDatabaseId`: comments have outgrown the 32 bits of `databaseId`. A comment of ours opens a
+# thread or answers early in it.
+_CONVERSATION = """
+query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threads: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      number state isDraft headRefOid headRefName headRepository { nameWithOwner }
+      baseRefName baseRefOid baseRef { target { oid } } isCrossRepository author { __typename login }
+      comments(first: 100, after: $comments) {
+        nodes { fullDatabaseId body url viewerDidAuthor }
+        pageInfo { hasNextPage endCursor }
+      }
+      reviewThreads(first: 100, after: $threads) {
+        nodes { comments(first: 20) { nodes { fullDatabaseId body url viewerDidAuthor } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}
+"""
+
+
+class GitHub:
+    """One connection to one server. ``requests`` counts what was sent so far, retries included.
+
+    Every method raises GitHubError or one of its kinds. A request that creates something is sent again
+    only where GitHub says that it did not act on it: after a rate limit.
+
+    Raises:
+        UsageError: the token is missing, or an address is not https.
+    """
+
+    def __init__(self, token: str, *, api_url: str, graphql_url: str) -> None:
+        if not re.fullmatch("[!-~]+", token):
+            raise UsageError(
+                "The GitHub token is empty or holds blanks.", help="Set github-token; its default is enough."
+            )
+        self.requests = 0
+        self._host = urlsplit(api_url).hostname or ""
+        self._rest = _connect(token, api_url, ("GET", "PATCH"), self._count)
+        self._graphql = _connect(token, graphql_url, ("POST",), self._count)
+        self._graphql_url = graphql_url
+
+    def read_conversation(self, repository: str, number: int) -> Conversation:
+        """The pull request and all that we said in it: one request a page of 100 comments."""
+        owner, _, name = check_repository(repository).partition("/")
+        variables: dict[str, Any] = {"owner": owner, "name": name, "number": number}
+        own: dict[str, list[OwnComment]] = {"comments": [], "reviewThreads": []}
+        for _ in range(MAX_PAGES):
+            pull = self._ask(variables)
+            for kind, cursor in (("comments", "comments"), ("reviewThreads", "threads")):
+                own[kind] += own_comments(node_at(pull, kind))
+                variables[cursor] = node_at(pull, kind, "pageInfo").get("endCursor") or variables.get(cursor)
+            if not any(node_at(pull, kind, "pageInfo").get("hasNextPage") for kind in own):
+                tip = sha_at(
+                    pull, *(("baseRef", "target", "oid") if pull.get("baseRef") else ("baseRefOid",))
+                )
+                pages = (tuple(own["comments"]), tuple(own["reviewThreads"]))
+                return Conversation(pull_of_graphql(pull), tip, *pages)
+        raise GitHubError(f"The pull request {number} has more than {MAX_PAGES * 100:,} comments.")
+
+    def read_pull_request(self, repository: str, number: int) -> PullRequest:
+        """The pull request as it is now."""
+        return pull_of_rest(self._send("GET", f"/repos/{check_repository(repository)}/pulls/{number:d}"))
+
+    def read_repository(self, repository: str) -> RepositoryFacts:
+        """Default branch and size."""
+        answer = self._send("GET", f"/repos/{check_repository(repository)}")
+        return RepositoryFacts(text_at(answer, "default_branch"), number_at(answer, "size"))
+
+    def merge_base(self, repository: str, base: Sha, head: Sha) -> Sha:
+        """Where head branched off, also where head lives in a fork."""
+        # Only page 1 lists the files of the comparison, which nobody needs here.
+        pages = {"per_page": 1, "page": 2}
+        answer = self._send(
+            "GET",
+            f"/repos/{check_repository(repository)}/compare/{check_ref(base)}...{check_ref(head)}",
+            pages,
+        )
+        return sha_at(answer, "merge_base_commit", "sha")
+
+    def resolve_commit(self, repository: str, ref: str) -> Sha:
+        """The commit that a branch, a tag or an id names."""
+        answer = self._send(
+            "GET", f"/repos/{check_repository(repository)}/commits/{check_ref(ref)}", {"per_page": 1}
+        )
+        return sha_at(answer, "sha")
+
+    def create_review(
+        self, repository: str, number: int, head_sha: Sha, body: str, comments: Sequence[Mapping[str, object]]
+    ) -> str:
+        """Post one review that neither approves nor blocks; its address."""
+        review = {"commit_id": head_sha, "event": "COMMENT", "body": body, "comments": [*map(dict, comments)]}
+        return url_at(
+            self._send("POST", f"/repos/{check_repository(repository)}/pulls/{number:d}/reviews", body=review)
+        )
+
+    def create_comment(self, repository: str, number: int, body: str) -> str:
+        """Post a comment; its address."""
+        path = f"/repos/{check_repository(repository)}/issues/{number:d}/comments"
+        return url_at(self._send("POST", path, body={"body": body}))
+
+    def edit_comment(self, repository: str, comment_id: int, body: str) -> str:
+        """Replace the text of a comment; its address."""
+        path = f"/repos/{check_repository(repository)}/issues/comments/{comment_id:d}"
+        return url_at(self._send("PATCH", path, body={"body": body}))
+
+    def create_check_run(  # noqa: PLR0917 - the fields of a check run, in GitHub's order
+        self, repository: str, name: str, head_sha: Sha, conclusion: str, title: str, summary: str, text: str,
+        details_url: str | None,
+    ) -> str:  # fmt: skip
+        """Post a finished check run; its address."""
+        output = {"title": title, "summary": summary, "text": text}
+        run = {"name": name, "head_sha": head_sha, "status": "completed", "conclusion": conclusion}
+        link = {"details_url": details_url} if details_url else {}
+        path = f"/repos/{check_repository(repository)}/check-runs"
+        return url_at(self._send("POST", path, body={**run, **link, "output": output}))
+
+    def _ask(self, variables: Mapping[str, Any]) -> Node:
+        question = {"query": _CONVERSATION, "variables": variables}
+        answer = self._call(self._graphql, "POST", self._graphql_url, None, question)
+        for error in answer.get("errors") or ():
+            raise graphql_error(error)
+        return node_at(answer, "data", "repository", "pullRequest")
+
+    def _send(self, verb: str, path: str, parameters: Node | None = None, body: object = None) -> Node:
+        return self._call(self._rest, verb, path, parameters, body)
+
+    def _call(
+        self, requester: "Requester", verb: str, url: str, parameters: Node | None, body: object
+    ) -> Node:
+        from github import GithubException  # noqa: PLC0415 - 0.3 s, already paid by the constructor
+        from requests import RequestException  # noqa: PLC0415 - as above
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
+
+        self._count()
+        try:
+            _, answer = requester.requestJsonAndCheck(verb, url, dict(parameters or {}), input=body)
+        except GithubException as error:
+            raise refusal(error.status, error.data, error.headers or {}) from None
+        except (RequestException, HTTPError, OSError) as error:
+            raise _unreachable(self._host, error) from None
+        except (RuntimeError, AssertionError, ValueError, AttributeError, TypeError):
+            # Redirects to another host, HTML and broken JSON end here.
+            raise GitHubError(f"The answer of {self._host} to {verb} cannot be read.") from None
+        if not isinstance(answer, dict):
+            raise GitHubError(f"The answer of {self._host} to {verb} is no object.")
+        return answer
+
+    def _count(self) -> None:
+        self.requests += 1
+
+
+def ca_file(environment: Mapping[str, str]) -> str | None:
+    """The file of certificates to trust, for every client alike: SSL_CERT_FILE, else REQUESTS_CA_BUNDLE.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        path = environment.get(name)
+        if path:
+            if not Path(path).is_file():
+                raise UsageError(
+                    f"{name} names {path!a}, which is no file.", help="Name a file of PEM certificates."
+                )
+            return path
+    return None
+
+
+def check_https(url: str, what: str) -> None:
+    """Refuse an address that is not plain https with a host, such as one with a password in it.
+
+    Raises:
+        UsageError: naming ``what`` the address is of, and not the address, which may hold a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme == "https" and parts.hostname and "@" not in parts.netloc
+        is_plain = is_plain and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        is_plain = False
+    if not is_plain or not re.fullmatch("[!-~]+", url):
+        raise UsageError(
+            f"The address of {what} is not an https address.",
+            help="It must begin with https:// and hold no user name, password or query.",
+        )
+
+
+def _connect(token: str, url: str, safe_verbs: Sequence[str], count: Callable[[], None]) -> "Requester":
+    check_https(url, "GitHub's API")
+    from github import Auth, Github, set_log_level  # noqa: PLC0415 - 0.3 s, only where GitHub is asked
+
+    # It prints parts of answers to a log in which a runner looks for commands (THREATS R18).
+    set_log_level(logging.CRITICAL)
+    return Github(
+        auth=Auth.Token(token), base_url=url.rstrip("/"), timeout=SECONDS, per_page=100,
+        user_agent=f"reviewbot/{__version__}", verify=ca_file(os.environ) or True,
+        retry=_make_retry(safe_verbs, count), seconds_between_requests=None, seconds_between_writes=None,
+    ).requester  # fmt: skip
+
+
+def _make_retry(safe_verbs: Sequence[str], count: Callable[[], None]) -> "GithubRetry":
+    """What is sent again: ``safe_verbs`` after any fault of the server, all else only after a rate limit.
+
+    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+    """
+    from github import GithubRetry  # noqa: PLC0415 - as above
+    from urllib3.exceptions import MaxRetryError  # noqa: PLC0415 - as above
+
+    class Retry(GithubRetry):
+        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+            is_safe = method in safe_verbs and status_code >= 500
+            return is_safe or status_code == 403 or (status_code == 429 and has_retry_after)
+
+        def increment(
+            self, method: Any = None, url: Any = None, response: Any = None, error: Any = None,
+            _pool: Any = None, _stacktrace: Any = None,
+        ) -> Any:  # fmt: skip
+            wait = self.get_retry_after(response) if response else None
+            if response and (self.total == 0 or (wait is not None and wait > PATIENCE_SECONDS)):
+                # Given up before PyGithub reads the body, which tells a rate limit from a refusal.
+                raise MaxRetryError(_pool, url or "")
+            following = super().increment(method, url, response, error, _pool, _stacktrace)
+            count()
+            return following
+
+    return Retry(
+        total=RETRIES, backoff_factor=0.5, allowed_methods=safe_verbs, raise_on_status=False,
+        secondary_rate_wait=PATIENCE_SECONDS, max_rate_limit_wait=PATIENCE_SECONDS,
+    )  # fmt: skip
+
+
+def _unreachable(host: str, error: Exception) -> GitHubError:
+    """One sentence for what went wrong below HTTP, without the words of the libraries."""
+    from requests import exceptions  # noqa: PLC0415 - already imported by PyGithub
+    from urllib3.exceptions import ReadTimeoutError  # noqa: PLC0415 - as above
+
+    if isinstance(error, exceptions.SSLError):
+        return GitHubError(f"The certificate of {host} could not be verified.", help=OWN_AUTHORITY)
+    if isinstance(error, exceptions.ProxyError):
+        return GitHubError(f"The proxy on the way to {host} refused.", help="Check HTTPS_PROXY and NO_PROXY.")
+    cause = getattr(next(iter(error.args), None), "reason", None)
+    is_late = isinstance(error, exceptions.Timeout) or isinstance(cause, ReadTimeoutError)
+    why = f"did not answer within {SECONDS} seconds" if is_late else "cannot be reached"
+    return GitHubError(f"{host} {why}.", help="Check the network and GITHUB_API_URL, then run it again.")

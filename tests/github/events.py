@@ -1,0 +1,152 @@
+"""Event payloads: GitHub's own webhook examples, turned to a repository of the fake and validated again.
+
+An action without an example (`edited`) is built from one of its siblings. `schedule` is no webhook and
+has neither example nor schema; that payload is ours.
+"""
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+from tests.contract.slice import OCTOKIT
+from tests.github.fake import FakeGitHub
+from tests.github.state import Pull, Repository
+
+_Payload = dict[str, Any]
+
+
+def pull_request_event(
+    fake: FakeGitHub,
+    repository: str,
+    number: int,
+    action: str = "opened",
+    *,
+    actor: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The payload of `pull_request` and `pull_request_target` (they are the same).
+
+    ``actor`` is the sender (None: the author). ``changes`` is what an `edited` event says was changed.
+    Raises ValueError where the result is not what GitHub's schema describes.
+    """
+    found = fake.state.repository(repository)
+    pull = found.pulls[number]
+    payload = _turned(fake, _example("pull_request", action), found)
+    payload["action"], payload["number"] = action, number
+    if action == "edited":
+        payload = {key: payload[key] for key in ("action", "number", "pull_request", "repository", "sender")}
+        payload["changes"] = changes or {"title": {"from": "before"}}
+    if action == "synchronize":
+        payload["before"], payload["after"] = pull.base_sha, pull.head_sha
+    payload["sender"]["login"] = actor or pull.author
+    _turn_pull_request(fake, payload["pull_request"], found, pull)
+    return _checked(f"pull_request${action}", payload)
+
+
+def workflow_dispatch_event(
+    fake: FakeGitHub,
+    repository: str,
+    inputs: Mapping[str, str] | None = None,
+    *,
+    ref: str | None = None,
+    actor: str = "octocat",
+) -> bytes:
+    """The payload of a manual run; GitHub sends ``inputs: null`` where the workflow declares none."""
+    found = fake.state.repository(repository)
+    payload = _turned(fake, _example("workflow_dispatch", None), found)
+    payload["inputs"] = dict(inputs) if inputs is not None else None
+    payload["ref"] = ref or f"refs/heads/{found.default_branch}"
+    payload["sender"]["login"] = actor
+    return _checked("workflow_dispatch$event", payload)
+
+
+def schedule_event(fake: FakeGitHub, repository: str) -> bytes:
+    """What the runner writes for `schedule`: the cron line and where it belongs."""
+    found = fake.state.repository(repository)
+    payload = _turned(fake, _example("workflow_dispatch", None), found)
+    kept = {key: payload[key] for key in ("repository", "organization", "workflow") if key in payload}
+    return json.dumps({"schedule": "17 3 * * 1", **kept}).encode()
+
+
+def _turn_pull_request(fake: FakeGitHub, said: _Payload, found: Repository, pull: Pull) -> None:
+    page = f"{fake.server_url}/{found.name}/pull/{pull.number}"
+    url = f"{fake.api_url}/repos/{found.name}/pulls/{pull.number}"
+    closed = pull.created_at if pull.state == "closed" else None
+    said |= {"number": pull.number, "title": pull.title, "state": pull.state, "draft": pull.draft}
+    said |= {"merged": pull.merged, "merged_at": closed if pull.merged else None, "closed_at": closed}
+    said |= {"url": url, "html_url": page}
+    said["user"]["login"] = pull.author
+    said["base"] |= {"ref": pull.base_ref, "sha": pull.base_sha}
+    said["head"] |= {"ref": pull.head_ref, "sha": pull.head_sha}
+    said["head"]["repo"] = deepcopy(said["base"]["repo"])
+    if pull.head_repository is None:
+        said["head"]["repo"] = None
+    elif pull.head_repository != found.name:
+        owner, _, name = pull.head_repository.partition("/")
+        said["head"]["repo"] |= {"full_name": pull.head_repository, "name": name, "fork": True, "id": 99}
+        said["head"]["repo"]["owner"]["login"] = owner
+
+
+def _turned(fake: FakeGitHub, payload: _Payload, found: Repository) -> _Payload:
+    """Names and addresses of the example's repository become ours, everywhere."""
+    theirs = payload["repository"]["full_name"]
+
+    def turn(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turn(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [turn(each) for each in value]
+        if not isinstance(value, str):
+            return value
+        value = value.replace(theirs, found.name)
+        value = value.replace("https://api.github.com/", f"{fake.api_url}/")
+        return value.replace("https://github.com/", f"{fake.server_url}/")
+
+    turned: _Payload = turn(payload)
+    places = [turned, *(turned["pull_request"][end] for end in ("base", "head") if "pull_request" in turned)]
+    for place in places:
+        repository = place.get("repo") or place["repository"]
+        repository |= {"id": found.id, "name": found.name.partition("/")[2], "size": found.size_kib}
+        repository |= {"default_branch": found.default_branch, "fork": False, "private": True}
+        repository["owner"]["login"] = found.name.partition("/")[0]
+    return turned
+
+
+def _example(event: str, action: str | None) -> _Payload:
+    """A copy of an example that is valid by the schema (some are older than it)."""
+    of_event = next(each["examples"] for each in _examples() if each["name"] == event)
+    kind = f"{event}${action or 'event'}"
+    for example in of_event:
+        if example.get("action") == action and not _problems(kind, example):
+            return deepcopy(example)
+    if (event, action) == ("pull_request", "edited"):
+        return _example(event, "reopened")
+    raise ValueError(f"there is no valid example of {kind}")
+
+
+@cache
+def _examples() -> Any:
+    return json.loads((OCTOKIT / "webhooks-examples" / "api.github.com" / "index.json").read_bytes())
+
+
+@cache
+def _definitions() -> Any:
+    return json.loads((OCTOKIT / "webhooks-schemas" / "schema.json").read_bytes())["definitions"]
+
+
+def _problems(kind: str, payload: _Payload) -> list[str]:
+    from jsonschema import Draft7Validator
+
+    schema = {"$ref": f"#/definitions/{kind}", "definitions": _definitions()}
+    return [
+        f"{error.json_path}: {error.message[:200]}" for error in Draft7Validator(schema).iter_errors(payload)
+    ]
+
+
+def _checked(kind: str, payload: _Payload) -> bytes:
+    problems = _problems(kind, payload)
+    if problems:
+        raise ValueError(f"not a {kind} payload: {problems}")
+    return json.dumps(payload).encode()
