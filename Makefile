@@ -26,10 +26,15 @@ review: $(VENV)/.run
 test: lint types contract
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
+# Builds the image and runs its entrypoint as a runner would. Needs podman, runc, debootstrap and root.
+.PHONY: test-container
+test-container: $(VENV)/.dev contract
+	@$(BIN)/python -m pytest -m container tests/container
+
 # The property tests with new random examples, many of them.
 .PHONY: fuzz
 fuzz: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=fuzz -m hypothesis
+	@$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=fuzz -m "hypothesis and not container"
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

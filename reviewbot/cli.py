@@ -12,14 +12,16 @@ from pathlib import Path
 from reviewbot import __version__
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
-from reviewbot.change.policy_file import read_settings
+from reviewbot.change.policy_file import Asked, read_settings
 from reviewbot.core import Review, Severity
 from reviewbot.errors import OutputError, ReviewbotError
 from reviewbot.journal import Journal
-from reviewbot.pipeline import Request, review_change
+from reviewbot.pipeline import review_change
 from reviewbot.publish.files import FORMATS, prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.sanitize import one_line
+from reviewbot.request import Request
+from reviewbot.scan import scan_local
 from reviewbot.settings import render_config
 
 EXIT_CODES = """\
@@ -90,7 +92,18 @@ def _review(options: argparse.Namespace) -> int:
     if options.out:
         prepare_folder(options.out)
     journal = Journal()
-    review = review_change(_request(options), journal, Progress(sys.stderr).step)
+    return _show(review_change(_request(options), journal, Progress(sys.stderr).step), options, journal)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    if options.out:
+        prepare_folder(options.out)
+    journal = Journal()
+    request = _request(options)
+    return _show(scan_local(request, options.since, journal, Progress(sys.stderr).step), options, journal)
+
+
+def _show(review: Review, options: argparse.Namespace, journal: Journal) -> int:
     unwritten = _write(review, options.out, journal) if options.out else None
     color = options.format == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
@@ -111,11 +124,17 @@ def _write(review: Review, folder: Path, journal: Journal) -> OutputError | None
     return None
 
 
+def _action(_: argparse.Namespace) -> int:
+    from reviewbot.action import run_action  # noqa: PLC0415 - nobody else needs it
+
+    return run_action(os.environ)
+
+
 def _config(options: argparse.Namespace) -> int:
     request = _request(options)
     with Repository(request.folder) as repository:
         trigger, _ = local_trigger(repository, request.base, request.head)
-        settings, _ = read_settings(repository, trigger.policy_sha, request.policy, request.overrides)
+        settings, _ = read_settings(repository, trigger.policy_sha, request.asked)
     sys.stdout.write(render_config(settings))
     return 0
 
@@ -124,7 +143,7 @@ def _schema(options: argparse.Namespace) -> int:
     if options.document == "report":
         from reviewbot.publish.report import report_json_schema as schema  # noqa: PLC0415
     else:
-        from reviewbot.policy import policy_json_schema as schema  # noqa: PLC0415
+        from reviewbot.policy_model import policy_json_schema as schema  # noqa: PLC0415
     sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
     return 0
 
@@ -133,12 +152,11 @@ def _request(options: argparse.Namespace) -> Request:
     names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
     return Request(
         folder=options.repo,
-        base=options.base,
+        base=getattr(options, "base", None),
         head=options.head,
         sarif=tuple(getattr(options, "sarif", ())),
         junit=tuple(getattr(options, "junit", ())),
-        policy=options.policy,
-        overrides={name: getattr(options, name) for name in names},
+        asked=Asked(file=options.policy, overrides={name: getattr(options, name) for name in names}),
         environment=dict(os.environ),
     )
 
@@ -164,14 +182,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"reviewbot {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_review(commands)
+    _add_scan(commands)
     config = commands.add_parser(
         "config",
         help="show each setting and where its value comes from",
         description="Show each setting and where its value comes from, for the change to be reviewed.",
     )
     _add_change_options(config)
+    _add_base_option(config)
     _add_setting_options(config)
     config.set_defaults(command=_config)
+    action = commands.add_parser(
+        "action",
+        help="review as a step of GitHub Actions (what the container runs)",
+        description="Review as a step of GitHub Actions: everything comes from the runner's environment.",
+    )
+    action.set_defaults(command=_action)
     schema = commands.add_parser(
         "schema",
         help="print a JSON Schema",
@@ -191,30 +217,48 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_change_options(review)
-    evidence = review.add_argument_group("evidence")
-    evidence.add_argument(
-        "--sarif",
-        type=_given,
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="SARIF files of any producer (repeatable)",
-    )
-    evidence.add_argument(
-        "--junit",
-        type=_given,
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="JUnit test reports (repeatable)",
-    )
+    _add_base_option(review)
+    _add_evidence_options(review)
     _add_setting_options(review)
-    output = review.add_argument_group("output")
+    _add_output_options(review)
+    review.set_defaults(command=_review)
+
+
+def _add_scan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    scan = commands.add_parser(
+        "scan",
+        help="read the whole tree of a commit, riskiest files first within the budget",
+        description="Read the whole tree of a commit, riskiest files first within the budget. A scan reports "
+        "what it finds and gates nothing.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_change_options(scan)
+    which = scan.add_mutually_exclusive_group()
+    which.add_argument("--full", action="store_true", help="read the whole tree (the default)")
+    which.add_argument(
+        "--since", type=_given, metavar="REV", help="read only what changed since this revision"
+    )
+    _add_evidence_options(scan)
+    _add_setting_options(scan)
+    _add_output_options(scan)
+    scan.set_defaults(command=_scan)
+
+
+def _add_evidence_options(parser: argparse.ArgumentParser) -> None:
+    evidence = parser.add_argument_group("evidence")
+    for name, what in (("--sarif", "SARIF files of any producer"), ("--junit", "JUnit test reports")):
+        evidence.add_argument(
+            name, type=_given, action="append", default=[], metavar="GLOB", help=f"{what} (repeatable)"
+        )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    output = parser.add_argument_group("output")
     output.add_argument("--out", type=_folder, metavar="DIR", help="write all report files into this folder")
     output.add_argument(
         "--format", choices=FORMATS, default="text", help="what to print (default: %(default)s)"
     )
-    review.set_defaults(command=_review)
 
 
 def _add_change_options(parser: argparse.ArgumentParser) -> None:
@@ -226,18 +270,21 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the repository (default: the current folder's)",
     )
-    change.add_argument(
-        "--base",
-        metavar="REV",
-        help="compare with where head branched off from this (default: the upstream default branch; the "
-        "first parent of head where head is already part of that, or there is none)",
-    )
     change.add_argument("--head", metavar="REV", help="the commit to review (default: HEAD)")
     change.add_argument(
         "--policy",
         type=_folder,
         metavar="FILE",
         help="a policy file on disk instead of the one at the base commit",
+    )
+
+
+def _add_base_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="compare with where head branched off from this (default: the upstream default branch; the "
+        "first parent of head where head is already part of that, or there is none)",
     )
 
 

@@ -63,7 +63,7 @@ def test_output_is_plain_where_it_is_no_terminal(clean: Sandbox) -> None:
         (["--sarif", "absent/*.sarif"], "absent/*.sarif"),
         (["--junit", "absent.xml"], "absent.xml"),
         (["--policy", "absent.yml"], "absent.yml"),
-        (["--engine", "claude"], "not in this version"),
+        (["--engine", "claude"], "needs Anthropic credentials"),
         (["--budget-usd", "-1"], "--budget-usd"),
         (["--budget-usd", "nan"], "--budget-usd"),
         (["--fail-on", "banana"], "banana"),
@@ -139,11 +139,16 @@ def test_every_format_is_printed_alone(clean: Sandbox, form: str) -> None:
         assert "pass" in done.stdout.lower()
 
 
-def test_a_key_changes_nothing_but_the_sentence(clean: Sandbox) -> None:
-    done = run("review", cwd=clean.folder, ANTHROPIC_API_KEY="key-of-nobody")
-    assert done.returncode == 0
-    assert "this version has no agents yet" in " ".join(done.stdout.split())
-    assert "key-of-nobody" not in done.stdout
+@pytest.mark.parametrize(("option", "code"), [("neutral", 0), ("fail", 1)])
+def test_a_provider_that_is_not_there_is_an_outage_and_shows_no_key(
+    clean: Sandbox, option: str, code: int
+) -> None:
+    outside = {"ANTHROPIC_API_KEY": "key-of-nobody", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
+    done = run("review", "--on-incomplete", option, cwd=clean.folder, **outside)
+    assert done.returncode == code
+    assert "INCOMPLETE" in done.stdout
+    assert "cannot be reached" in done.stdout
+    assert "key-of-nobody" not in done.stdout + done.stderr
 
 
 def test_in_ci_missing_credentials_are_exit_2_and_analyzers_may_be_chosen(clean: Sandbox) -> None:

@@ -16,6 +16,7 @@ VALUES = {
     "not_shown": "",
     "reasons": (),
     "ledger": "<b>1 file</b>",
+    "spending": "",
     "rows": {"size": 0},
     "notes": (),
 }

@@ -1,7 +1,7 @@
 """All evidence about a change: the files handed in, the analyzers, and what calls for a person."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Evidence, Mask, Reason, Rejected
@@ -50,12 +50,19 @@ def collect_evidence(
     *,
     analyzers: Collection[str],
     excluded: Collection[str],
+    is_scan: bool = False,
 ) -> Collected:
-    """Run the analyzers on the change and mark what its source suppresses."""
+    """Run the analyzers on the change and mark what its source suppresses.
+
+    In a scan nothing is being changed: no notice calls for a person, and the comments that stand in the
+    tree count.
+    """
     run = run_analyzers(changes, repository.read_object, names=analyzers, excluded=excluded)
-    every = (*run.evidence, *call_attention(changes), *handed_in.evidence)
+    notices = () if is_scan else call_attention(changes)
+    every = (*run.evidence, *notices, *handed_in.evidence)
+    judged = _as_base(changes) if is_scan else changes
     return Collected(
-        evidence=mark_suppressions(every, changes, repository.read_object),
+        evidence=mark_suppressions(every, judged, repository.read_object),
         rejected=(*handed_in.rejected, *run.rejected),
         scanned=run.scanned,
         failed=run.failed,
@@ -63,6 +70,19 @@ def collect_evidence(
         notes=handed_in.notes,
         gaps=handed_in.gaps,
         runs=run.runs,
+    )
+
+
+def _as_base(changes: ChangeSet) -> ChangeSet:
+    """The tree as a change of nothing: what stands in head stood there before."""
+    return replace(
+        changes,
+        files=tuple(
+            replace(
+                change, base_blob=change.head_blob, old_path=None, hunks=(), added=(), deleted=(), gaps=()
+            )
+            for change in changes.files
+        ),
     )
 
 

@@ -5,7 +5,7 @@ template only lays out.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reviewbot.core import Conclusion, CoverageStatus, Finding, Review
@@ -18,6 +18,7 @@ from reviewbot.publish.sanitize import (
     shorten,
     visible,
 )
+from reviewbot.publish.spending import spending
 from reviewbot.templates import render
 from reviewbot.text import cut_middle
 
@@ -73,20 +74,23 @@ class Rows:
     left_out: int
 
 
-def render_markdown(review: Review) -> str:
-    """The whole review in fewer than LIMIT characters; what does not fit is counted."""
+def render_markdown(review: Review, *, limit: int = LIMIT, commented: Collection[str] = ()) -> str:
+    """The whole review in fewer than ``limit`` characters; what does not fit is counted.
+
+    ``commented`` are the fingerprints of findings with a comment of their own: one line will do for them.
+    """
     for caps in _CAPS:
-        text = _render(review, caps)
-        if len(text) < LIMIT:
+        text = _render(review, caps, commented)
+        if len(text) < limit:
             break
     return text
 
 
-def _render(review: Review, caps: Caps) -> str:
+def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     groups = summary.group_findings(review)
     n_blocking, n_advisory = len(groups.blocking), len(groups.advisory)
-    blocking = summary.split_by_detail(groups.blocking, most=caps.full, blocking=True)
-    advisory = summary.split_by_detail(groups.advisory, most=max(0, caps.full - n_blocking))
+    blocking = _split(groups.blocking, commented, caps.full, blocking=True)
+    advisory = _split(groups.advisory, commented, caps.full - len(blocking[0]))
     collapsed = (
         _listed(summary.count(n_advisory, "advisory finding"), *advisory, caps.brief),
         _listed(summary.count(len(groups.hints), "hint"), (), groups.hints, caps.brief),
@@ -102,11 +106,22 @@ def _render(review: Review, caps: Caps) -> str:
         not_shown=", ".join(summary.not_shown(review, groups)),
         reasons=_sentences(summary.reasons_beyond_headline(review), caps.sentences),
         ledger=markdown_ledger(review),
+        spending=markdown_text(spending(review)),
         rows=_rows(review, caps.rows),
         notes=_sentences(review.notes, caps.sentences),
     )
     # Blank lines of the layout only: every line of code has its number before it.
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _split(
+    findings: Sequence[Finding], commented: Collection[str], most: int, *, blocking: bool = False
+) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """The findings to show in full and those in one line; the order stays within each."""
+    others = [finding for finding in findings if finding.fingerprint not in commented]
+    full, _ = summary.split_by_detail(others, most=most, blocking=blocking)
+    shown = {finding.fingerprint for finding in full}
+    return full, [finding for finding in findings if finding.fingerprint not in shown]
 
 
 def markdown_ledger(review: Review) -> str:

@@ -11,9 +11,10 @@ from types import NoneType
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 from reviewbot import __version__
-from reviewbot.core import CoverageRow, Finding, Rejected, Review
+from reviewbot.core import CoverageRow, Finding, Outcome, Rejected, Review
 from reviewbot.publish.sanitize import visible
 from reviewbot.publish.summary import explanation, remarks
+from reviewbot.text import show_surrogates
 
 
 class Tool(TypedDict):
@@ -61,7 +62,7 @@ class VerdictReport(TypedDict):
     reasons: list[ReasonReport]
 
 
-class Edit(TypedDict):
+class EditReport(TypedDict):
     """A replacement of exact text in one file."""
 
     path: str
@@ -73,7 +74,7 @@ class FindingReport(TypedDict):
     """One finding. The place is null where it has none; lines count from 1 and include both ends."""
 
     fingerprint: str
-    source: Literal["sarif", "junit", "analyzer"]
+    source: Literal["sarif", "junit", "analyzer", "agent"]
     rule: str
     severity: Literal["critical", "high", "medium", "low", "info"]
     confidence: float
@@ -88,7 +89,7 @@ class FindingReport(TypedDict):
     blocking: bool
     status: Literal["new", "known", "dismissed"]
     quote: str
-    edits: list[Edit] | None
+    edits: list[EditReport] | None
 
 
 class RejectedReport(TypedDict):
@@ -130,7 +131,7 @@ class Usage(TypedDict):
 
 
 class AgentReport(TypedDict):
-    """One model agent that ran."""
+    """One task of a model agent, of which a large change has several. `usd` is null where unknown."""
 
     name: str
     model: str
@@ -141,7 +142,7 @@ class AgentReport(TypedDict):
     tool_calls: int
     denied_calls: int
     usage: Usage
-    usd: float
+    usd: float | None
     seconds: float
 
 
@@ -192,8 +193,12 @@ def report_document(review: Review) -> Report:
             "deleted_lines": review.coverage.deleted_lines,
             "reviewed_lines": review.coverage.reviewed_lines,
         },
-        "agents": [],
-        "cost": {"usd": 0.0, "budget_usd": review.budget_usd, "complete": True},
+        "agents": [_agent(outcome) for outcome in review.outcomes],
+        "cost": {
+            "usd": round(review.cost_usd, 9),
+            "budget_usd": review.budget_usd,
+            "complete": review.cost_is_complete,
+        },
         "started_at": review.started_at,
         "seconds": review.seconds,
     }
@@ -234,7 +239,33 @@ def _finding(finding: Finding, blocking: bool) -> FindingReport:
         "blocking": blocking,
         "status": finding.status,
         "quote": visible(finding.quote),
-        "edits": None,
+        "edits": [
+            {"path": edit.path, "find": show_surrogates(edit.find), "replace": show_surrogates(edit.replace)}
+            for edit in evidence.edits
+        ]
+        or None,
+    }
+
+
+def _agent(outcome: Outcome) -> AgentReport:
+    usage = outcome.usage
+    return {
+        "name": outcome.task.agent,
+        "model": visible(outcome.model),
+        "effort": outcome.effort,
+        "degraded": outcome.degraded,
+        "stop": outcome.stop.value,
+        "turns": outcome.turns,
+        "tool_calls": outcome.tool_calls,
+        "denied_calls": outcome.denied_calls,
+        "usage": {
+            "input": usage.input,
+            "output": usage.output,
+            "cache_read": usage.cache_read,
+            "cache_write": usage.cache_write,
+        },
+        "usd": outcome.usd if outcome.usd is None else round(outcome.usd, 9),
+        "seconds": round(outcome.seconds, 3),
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reviewbot.core import Conclusion, Finding, Review, Severity
 from reviewbot.publish import summary
 from reviewbot.publish.sanitize import one_line, terminal_text, visible, without_runner_commands
+from reviewbot.publish.spending import spending
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -65,6 +66,7 @@ def _story(review: Review, width: int) -> Iterator["Text"]:
     yield from _section("Advisory", *advisory, "bold", width)
     yield from _counted(review, groups, width)
     yield from _ledger(review, width)
+    yield from _wrapped(spending(review), width, "", 0)
     for note in review.notes:
         yield from _wrapped(_line(note, 400), width, "dim", 0)
     yield _text("")

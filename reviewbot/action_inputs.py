@@ -1,0 +1,177 @@
+"""What the workflow gave to the action: ``INPUT_…`` variables to one frozen value.
+
+The runner spells an input in capitals and keeps its hyphens (``INPUT_FAIL-ON``); one that is not given
+arrives empty. https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax#inputs
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal, get_args
+
+from reviewbot.core import Severity
+from reviewbot.errors import UsageError
+from reviewbot.settings import MAXIMUM_BUDGET_USD, Engine, OnIncomplete
+from reviewbot.text import printable
+
+Mode = Literal["auto", "review", "scan"]
+
+DEFAULT_COMMENTS = 25
+MAXIMUM_COMMENTS = 100
+"""Inline comments of one review: more is nothing that anybody reads."""
+
+SHORTEST_KEY = 16
+"""Characters of a ``state-key``: fewer can be guessed by trying."""
+
+NAMES = (
+    "mode",
+    "anthropic-api-key",
+    "github-token",
+    "base-url",
+    "engine",
+    "fail-on",
+    "fail-on-tests",
+    "on-incomplete",
+    "budget-usd",
+    "sarif",
+    "junit",
+    "policy",
+    "pull-request",
+    "base",
+    "head",
+    "max-comments",
+    "state-key",
+)
+"""The inputs of action.yml, in its order."""
+
+_SECRET = frozenset({"anthropic-api-key", "github-token", "state-key"})
+_PREFIX = "INPUT_"
+
+
+class InputError(UsageError):
+    """An input of the action that does not exist or has a value it cannot take."""
+
+    help = "Correct the `with:` block of the step in the workflow file."
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The inputs, parsed. ``overrides`` are settings by the field names of ``Settings``.
+
+    ``sarif`` and ``junit`` are patterns, one a line in the workflow file. Empty text means not given.
+    """
+
+    mode: Mode = "auto"
+    token: str = field(default="", repr=False)
+    anthropic_key: str = field(default="", repr=False)
+    base_url: str = ""
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    sarif: tuple[str, ...] = ()
+    junit: tuple[str, ...] = ()
+    policy: str = ""
+    pull_request: int | None = None
+    base: str = ""
+    head: str = ""
+    max_comments: int = DEFAULT_COMMENTS
+    state_key: bytes | None = field(default=None, repr=False)
+
+
+def parse_inputs(environment: Mapping[str, str]) -> Inputs:
+    """Read every input from the environment of the step.
+
+    Raises InputError for an input that action.yml does not have, and for a value of the wrong kind.
+    """
+    given = _given(environment)
+    value = given.get
+    overrides = {
+        "engine": _one_of("engine", given, get_args(Engine)),
+        "fail_on": _one_of("fail-on", given, [str(severity) for severity in Severity]),
+        "fail_on_tests": _one_of("fail-on-tests", given, ("true", "false")) == "true" or None,
+        "on_incomplete": _one_of("on-incomplete", given, get_args(OnIncomplete)),
+        "budget_usd": _number("budget-usd", given, float, MAXIMUM_BUDGET_USD),
+    }
+    comments = _number("max-comments", given, int, MAXIMUM_COMMENTS)
+    mode = _one_of("mode", given, get_args(Mode))
+    return Inputs(
+        mode="scan" if mode == "scan" else "review" if mode == "review" else "auto",
+        token=value("github-token", ""),
+        anthropic_key=value("anthropic-api-key", ""),
+        base_url=_address(value("base-url", "")),
+        overrides={name: each for name, each in overrides.items() if each is not None},
+        sarif=_lines(value("sarif", "")),
+        junit=_lines(value("junit", "")),
+        policy=value("policy", ""),
+        pull_request=_pull_number(given),
+        base=value("base", ""),
+        head=value("head", ""),
+        max_comments=DEFAULT_COMMENTS if comments is None else int(comments),
+        state_key=_key(value("state-key", "")),
+    )
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    given = {}
+    for variable, text in environment.items():
+        name = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX):
+            continue
+        if name not in NAMES:
+            near = get_close_matches(name.replace("_", "-"), NAMES, 1)
+            meant = f"Did you mean `{near[0]}`?" if near else f"The inputs are {', '.join(NAMES)}."
+            raise InputError(f"The action has no input `{printable(name)}`.", help=meant)
+        if text.strip():
+            given[name] = text.strip()
+    return given
+
+
+def _refused(name: str, text: str, allowed: str) -> InputError:
+    shown = "has a value that" if name in _SECRET else f"is {printable(text)!r}, which"
+    return InputError(f"The input `{name}` {shown} cannot be used.", help=f"Give {allowed}.")
+
+
+def _one_of(name: str, given: Mapping[str, str], allowed: tuple[str, ...] | list[str]) -> str | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if text.lower() not in allowed:
+        raise _refused(name, text, f"one of {', '.join(allowed)}")
+    return text.lower()
+
+
+def _number(
+    name: str, given: Mapping[str, str], kind: Callable[[str], float], largest: float
+) -> float | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    try:
+        number = kind(text) if text.isascii() and "_" not in text else -1
+    except ValueError:
+        number = -1
+    if not 0 <= number <= largest:  # NaN is not within
+        what = "a whole number" if kind is int else "a number"
+        raise _refused(name, text, f"{what} from 0 to {largest:.0f}")
+    return number
+
+
+def _pull_number(given: Mapping[str, str]) -> int | None:
+    number = _number("pull-request", given, int, 2**31 - 1)
+    if number == 0:
+        raise _refused("pull-request", "0", "the number of a pull request")
+    return None if number is None else int(number)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _address(text: str) -> str:
+    if text and not (text.startswith(("https://", "http://")) and text.isprintable() and " " not in text):
+        raise _refused("base-url", text, "an address that begins with https://")
+    return text
+
+
+def _key(text: str) -> bytes | None:
+    if text and len(text) < SHORTEST_KEY:
+        raise _refused("state-key", text, f"a random secret of at least {SHORTEST_KEY} characters")
+    return text.encode("utf-8", "surrogateescape") if text else None

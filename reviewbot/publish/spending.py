@@ -1,0 +1,32 @@
+"""What the model agents did and cost, in a line for people. Pure."""
+
+from collections.abc import Sequence
+
+from reviewbot.claims import Outcome, Stop
+from reviewbot.core import Review
+from reviewbot.publish.sanitize import visible
+
+
+def spending(review: Review) -> str:
+    """Each agent with its tasks, then the dollars; empty where no agent ran."""
+    if not review.outcomes:
+        return ""
+    names = list(dict.fromkeys(outcome.task.agent for outcome in review.outcomes))
+    agents = [_agent(name, [o for o in review.outcomes if o.task.agent == name]) for name in names]
+    return f"Agents: {', '.join(agents)}. {_dollars(review)}"
+
+
+def _agent(name: str, outcomes: Sequence[Outcome]) -> str:
+    models = ", ".join(sorted({visible(outcome.model) for outcome in outcomes}))
+    done = sum(outcome.stop is Stop.DONE for outcome in outcomes)
+    if done == len(outcomes):
+        tasks = "" if done == 1 else f", {done} tasks"
+    else:
+        stops = sorted({outcome.stop.value for outcome in outcomes if outcome.stop is not Stop.DONE})
+        tasks = f", {done} of {len(outcomes)} tasks done ({', '.join(stops)})"
+    return f"{name} ({models}{tasks})"
+
+
+def _dollars(review: Review) -> str:
+    spent = f"${review.cost_usd:.4f} of ${review.budget_usd:.2f}"
+    return f"{spent} spent." if review.cost_is_complete else f"At least {spent} spent: a price is unknown."

@@ -1,0 +1,221 @@
+"""The image, built here and started as a runner would start it, against the fake GitHub."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container import image
+from tests.container.runner import GID, UID, Runner
+from tests.github.events import pull_request_event
+from tests.github.fake import FakeGitHub
+from tests.repositories import Sandbox
+
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.skipif(bool(image.missing()), reason=image.missing() or "-"),
+]
+
+NAME = "octo/app"
+FAULT = "import subprocess\n\n\ndef run(command):\n    subprocess.run(command, shell=True)\n"
+HOSTILE = "open('/github/workspace/RAN', 'a').write(__name__)\n"
+"""What would leave a trace if Python imported anything from the workspace."""
+
+
+@pytest.fixture(scope="module")
+def built() -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        return image.build(Path(scratch))
+
+
+@pytest.fixture
+def runner() -> Iterator[Runner]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Runner(Path(folder))
+
+
+@pytest.fixture
+def fake(sandbox: Sandbox) -> Iterator[FakeGitHub]:
+    """A repository whose pull request 1 adds a fault."""
+    sandbox.commit({"app.py": "def run():\n    pass\n"})
+    sandbox.git("switch", "-q", "-c", "feature")
+    head = sandbox.commit({"app.py": FAULT, "reviewbot/__init__.py": HOSTILE})
+    sandbox.git("switch", "-q", "main")
+    with FakeGitHub() as fake:
+        fake.add_repository(NAME, sandbox.folder)
+        fake.add_pull_request(NAME, 1, base_ref="main", head_sha=head)
+        yield fake
+        assert fake.refused == []
+
+
+def environment(fake: FakeGitHub, **inputs: str) -> dict[str, str]:
+    inputs.setdefault("github_token", fake.token())
+    return {
+        "GITHUB_REPOSITORY": NAME,
+        "GITHUB_ACTOR": "octocat",
+        "GITHUB_API_URL": fake.api_url,
+        "GITHUB_GRAPHQL_URL": fake.graphql_url,
+        "GITHUB_SERVER_URL": fake.server_url,
+        **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
+    }
+
+
+def plant_hostile_workspace(workspace: Path) -> None:
+    """What a checkout of the change could put where the container starts."""
+    files = (
+        "reviewbot/__init__.py",
+        "reviewbot/__main__.py",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "json.py",
+    )
+    for name in (*files, "git", "ruff"):
+        file = workspace / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(HOSTILE if name.endswith(".py") else "#!/bin/sh\ntouch /github/workspace/RAN\n")
+        file.chmod(0o755)
+    (workspace / "reviewbot-report").symlink_to("/tmp")
+
+
+def test_the_container_posts_a_review_as_the_workspaces_owner_and_runs_nothing_of_the_workspace(
+    built: str, runner: Runner, fake: FakeGitHub
+) -> None:
+    plant_hostile_workspace(runner.workspace)
+    given = environment(fake, engine="analyzers", state_key="0123456789abcdef")
+    given["PYTHONPATH"] = "/github/workspace"
+    payload = pull_request_event(fake, NAME, 1)
+    ran = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
+    assert ran.code == 1, ran.out + ran.error
+    assert ran.outputs["verdict"] == "fail"
+    assert ran.outputs["report"] == "reviewbot-report-2/report.json"
+    assert [(each.path, each.line) for each in fake.review_comments(NAME, 1)] == [("app.py", 5)]
+    assert "S602" in ran.summary
+    assert not (runner.workspace / "RAN").exists()
+    folder = runner.workspace / "reviewbot-report-2"
+    owners = {(file.stat().st_uid, file.stat().st_gid) for file in (folder, *folder.iterdir())}
+    assert owners == {(UID, GID)}
+    report = json.loads((folder / "report.json").read_text())
+    assert report["verdict"]["exit_code"] == 1
+    assert {tuple(file["by"]) for file in report["coverage"]["files"]} == {("ruff", "detect-secrets")}
+
+    again = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
+    assert again.code == 1
+    assert len(fake.review_comments(NAME, 1)) == 1
+    assert len(fake.issue_comments(NAME, 1)) == 1
+    assert len(fake.api_requests) <= 12
+
+
+def test_a_fork_without_secrets_is_annotated(built: str, runner: Runner, fake: FakeGitHub) -> None:
+    fake.change_pull_request(NAME, 1, head_repository="mallory/app")
+    token = fake.token(permissions={"contents": "read", "pull-requests": "read"})
+    payload = pull_request_event(fake, NAME, 1)
+    given = environment(fake, github_token=token)
+    ran = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
+    assert ran.code == 1, ran.out + ran.error
+    assert "::error file=app.py,line=5" in ran.out
+    assert fake.issue_comments(NAME, 1) == []
+
+
+def test_the_fully_hardened_run_works_as_the_readme_shows(
+    built: str, runner: Runner, fake: FakeGitHub
+) -> None:
+    options = (
+        *("--user", f"{UID}:{GID}", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
+        *("--security-opt", "no-new-privileges", "--pids-limit", "200"),
+    )
+    given = environment(fake, engine="analyzers")
+    # Outside of a workflow nobody reads these files, and root's could not be opened.
+    given |= {"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
+    payload = pull_request_event(fake, NAME, 1)
+    ran = runner.step(built, "pull_request", payload, given, options=options, ca_file=fake.ca_file)
+    assert ran.code == 1, ran.out + ran.error
+    assert len(fake.review_comments(NAME, 1)) == 1
+
+
+def test_a_root_without_capabilities_does_not_review_as_root(
+    built: str, runner: Runner, fake: FakeGitHub
+) -> None:
+    os.chown(runner.workspace, 0, 0)  # else root could not even write to it
+    payload = pull_request_event(fake, NAME, 1)
+    options = ("--cap-drop", "all")
+    ran = runner.step(
+        built, "pull_request", payload, environment(fake), options=options, ca_file=fake.ca_file
+    )
+    assert ran.code == 2
+    assert "--user" in ran.error
+    assert fake.requests == []
+
+
+def test_a_missing_event_is_one_sentence(built: str, runner: Runner, fake: FakeGitHub) -> None:
+    given = {**environment(fake, engine="analyzers"), "GITHUB_EVENT_PATH": "/github/workflow/none.json"}
+    ran = runner.step(built, "pull_request", b"", given, ca_file=fake.ca_file)
+    assert ran.code == 2
+    assert ran.outputs["verdict"] == "incomplete"
+    assert (runner.workspace / ran.outputs["report"]).is_file()
+    assert "Traceback" not in ran.error
+
+
+def test_the_image_holds_no_compiler_no_installer_and_nothing_of_the_machine_that_built_it(
+    built: str,
+) -> None:
+    mounted = " ".join(["/etc/pip.conf", *map(str, image.pip_folders())])  # a mount leaves an empty place
+    look = (
+        "for name in pip pip3 gcc cc make; do command -v $name; done; ls /src /opt/installer; "
+        f"find {mounted} -type f -size +0 2>/dev/null; "
+        "/opt/reviewbot/bin/python -I -c 'import pip'; "
+        "/opt/reviewbot/bin/python -I -m reviewbot --version; git --version"
+    )
+    done = subprocess.run(
+        [
+            *("podman", *image.STORAGE, "--runtime", "runc", "run", "--rm", "--network", "none"),
+            *("--ulimit", "nofile=10000:10000", "--ulimit", "nproc=4096:4096"),
+            *("--entrypoint", "/bin/sh", built, "-c", look),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["reviewbot", "git"]
+    assert done.stderr.count("No such file or directory") == 2
+    assert "No module named 'pip'" in done.stderr
+
+
+REPOSITORIES = [Path(name) for name in os.environ.get("REVIEWBOT_TEST_REPOSITORIES", "").split(":") if name]
+"""Git folders of public repositories, of whose newest commits real ranges are made."""
+
+COMMITS = 12
+
+
+@pytest.mark.skipif(not REPOSITORIES, reason="REVIEWBOT_TEST_REPOSITORIES names no repositories")
+@pytest.mark.parametrize("repository", REPOSITORIES, ids=str)
+def test_real_ranges_are_posted_without_a_refusal_and_only_once(
+    built: str, runner: Runner, repository: Path
+) -> None:
+    git = ["git", "-c", "safe.directory=*", "-C", str(repository), "rev-list", "--first-parent", "HEAD"]
+    commits = subprocess.run(
+        [*git, f"-{COMMITS + 1}"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    with FakeGitHub() as fake:
+        fake.add_repository(NAME, repository)
+        fake.set_branch(NAME, "main", commits[-1])
+        fake.add_pull_request(NAME, 1, base_ref="main", head_sha=commits[0])
+        payload = pull_request_event(fake, NAME, 1)
+        given = environment(fake, engine="analyzers", fail_on="low")
+        first = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
+        assert first.code in (0, 1), first.out + first.error
+        requests, posted = len(fake.api_requests), len(fake.review_comments(NAME, 1))
+        assert len(fake.issue_comments(NAME, 1)) == 1
+        second = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
+        assert second.code == first.code
+        assert len(fake.review_comments(NAME, 1)) == posted
+        assert len(fake.issue_comments(NAME, 1)) == 1
+        assert fake.refused == []
+        assert [each for each in fake.api_requests if each.status >= 400] == []
+        assert requests <= 6
+        report = json.loads((runner.workspace / first.outputs["report"]).read_text())
+        assert all(file["status"] != "unreviewed" for file in report["coverage"]["files"])

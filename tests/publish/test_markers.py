@@ -1,0 +1,110 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewbot.publish.markers import (
+    LENGTH,
+    Scope,
+    finding_marker,
+    is_summary,
+    read_finding_markers,
+    summary_marker,
+)
+
+SCOPE = Scope("acme/shop", 7)
+KEY = b"a long secret"
+ONE = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_what_is_written_is_read_again(key: bytes | None) -> None:
+    body = f"words\n\n{finding_marker(ONE, SCOPE, key)}"
+    assert read_finding_markers(body, SCOPE, key) == {ONE}
+    assert not is_summary(body, SCOPE, key)
+    body = f"words\n\n{summary_marker(SCOPE, key)}"
+    assert is_summary(body, SCOPE, key)
+    assert read_finding_markers(body, SCOPE, key) == frozenset()
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    assert finding_marker(ONE, SCOPE, None) == f"<!-- reviewbot:v1 finding {ONE} -->"
+    assert summary_marker(SCOPE, None) == "<!-- reviewbot:v1 summary -->"
+
+
+def test_a_marker_is_one_short_html_comment() -> None:
+    for marker in (finding_marker(ONE, SCOPE, KEY), summary_marker(SCOPE, KEY)):
+        assert marker.count("<!--") == marker.count("-->") == 1
+        assert "--" not in marker[4:-3]
+        assert len(marker) <= LENGTH
+
+
+def test_with_a_key_an_unsigned_marker_does_not_count() -> None:
+    assert read_finding_markers(finding_marker(ONE, SCOPE, None), SCOPE, KEY) == frozenset()
+    assert not is_summary(summary_marker(SCOPE, None), SCOPE, KEY)
+
+
+@pytest.mark.parametrize(
+    ("scope", "key"),
+    [
+        (Scope("acme/shop", 8), KEY),
+        (Scope("acme/shops", 7), KEY),
+        (Scope("acme/shop", 7), b"another secret"),
+    ],
+)
+def test_a_signature_is_for_one_pull_request_and_one_key(scope: Scope, key: bytes) -> None:
+    assert read_finding_markers(finding_marker(ONE, scope, key), SCOPE, KEY) == frozenset()
+    assert not is_summary(summary_marker(scope, key), SCOPE, KEY)
+
+
+def test_a_signature_of_one_finding_is_not_one_of_another_or_of_a_summary() -> None:
+    signed = finding_marker(ONE, SCOPE, KEY)
+    assert read_finding_markers(signed.replace(ONE, "f" * 16), SCOPE, KEY) == frozenset()
+    assert not is_summary(signed.replace(f"finding {ONE}", "summary"), SCOPE, KEY)
+
+
+def test_the_name_of_a_repository_counts_in_any_case() -> None:
+    assert is_summary(summary_marker(Scope("Acme/Shop", 7), KEY), SCOPE, KEY)
+
+
+def test_without_the_key_that_signed_it_a_marker_still_suppresses_a_duplicate() -> None:
+    assert read_finding_markers(finding_marker(ONE, SCOPE, KEY), SCOPE, None) == {ONE}
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \n\n"])
+def test_line_ends_of_github_do_not_matter(end: str) -> None:
+    body = f"words\r\n\r\n{finding_marker(ONE, SCOPE, KEY)}{end}"
+    assert read_finding_markers(body, SCOPE, KEY) == {ONE}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "words",
+        f"{finding_marker(ONE, SCOPE, None)}\nand more words",
+        f"`{finding_marker(ONE, SCOPE, None)}`",
+        f"> {finding_marker(ONE, SCOPE, None)}",
+        f"words {finding_marker(ONE, SCOPE, None)}",
+        finding_marker(ONE, SCOPE, None).replace("v1", "v2"),
+        finding_marker(ONE, SCOPE, None).replace(ONE, ONE.upper()),
+        finding_marker(ONE, SCOPE, None).replace(ONE, "short"),
+        "<!-- reviewbot:v1 finding -->",
+        f"<!-- reviewbot:v1 summary {ONE} -->",
+        f"<!-- reviewbot:v1 finding {ONE} hmac=00 -->",
+    ],
+)
+def test_anything_else_is_no_marker(body: str) -> None:
+    assert read_finding_markers(body, SCOPE, None) == frozenset()
+    assert not is_summary(body, SCOPE, None)
+
+
+@pytest.mark.parametrize("fingerprint", ["", "0" * 15, "0" * 17, "A" * 16, "--> <b>evil</b>", f"{ONE}\n"])
+def test_only_a_fingerprint_goes_into_a_marker(fingerprint: str) -> None:
+    with pytest.raises(ValueError, match="is no fingerprint"):
+        finding_marker(fingerprint, SCOPE, None)
+
+
+@given(st.text(), st.sampled_from([None, KEY]))
+def test_no_text_is_too_strange_to_be_read(body: str, key: bytes | None) -> None:
+    assert read_finding_markers(body + "x", SCOPE, key) == frozenset()
+    assert read_finding_markers(f"{body}\n{finding_marker(ONE, SCOPE, key)}", SCOPE, key) == {ONE}

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+from reviewbot.claims import Outcome, Stop, Task, Usage
+from reviewbot.publish.files import render
+from reviewbot.publish.report import report_document
+from reviewbot.publish.spending import spending
+from tests.publish import finding, review
+
+
+def outcome(agent: str, model: str, stop: Stop = Stop.DONE, usd: float | None = 0.01) -> Outcome:
+    return Outcome(Task(agent, ("app/run.py",)), model, "medium", stop, usage=Usage(10, 5), usd=usd, turns=2)
+
+
+AGENTS = (
+    outcome("triage", "claude-haiku-5-5", usd=0.0005),
+    outcome("security", "claude-opus-5-5", usd=0.0312),
+    outcome("security", "claude-opus-5-5", Stop.REFUSED, usd=0.002),
+)
+
+
+def test_a_run_without_agents_says_nothing_about_money() -> None:
+    assert spending(review()) == ""
+
+
+def test_each_agent_is_named_with_what_it_finished_and_the_dollars_follow() -> None:
+    said = spending(replace(review(), outcomes=AGENTS))
+    assert said == (
+        "Agents: triage (claude-haiku-5-5), security (claude-opus-5-5, 1 of 2 tasks done (refused)). "
+        "$0.0337 of $2.00 spent."
+    )
+
+
+def test_an_unknown_price_is_never_nothing() -> None:
+    with_unknown = replace(review(), outcomes=(*AGENTS, outcome("test_fix", "other-model", usd=None)))
+    assert "At least $0.0337 of $2.00 spent: a price is unknown." in spending(with_unknown)
+    cost = report_document(with_unknown)["cost"]
+    assert (cost["usd"], cost["complete"]) == (0.0337, False)
+
+
+def test_every_sink_for_people_shows_it() -> None:
+    shown = replace(review(finding(), blocking=1), outcomes=AGENTS)
+    assert "of $2.00 spent" in render(shown, "text", width=200)
+    assert "2.00" in render(shown, "markdown")
+
+
+def test_the_report_holds_a_row_for_each_task_and_their_sum() -> None:
+    document = report_document(replace(review(), outcomes=AGENTS))
+    assert [row["stop"] for row in document["agents"]] == ["done", "done", "refused"]
+    assert document["cost"]["usd"] == round(sum(row["usd"] or 0 for row in document["agents"]), 9)

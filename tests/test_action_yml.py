@@ -1,0 +1,192 @@
+"""The files that make this an action: metadata, workflows, examples and the release check."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from reviewbot.action_inputs import NAMES
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+EXAMPLES = sorted((ROOT / ".github/examples").glob("*.yml"))
+OUTPUTS = ["verdict", "findings", "blocking", "cost-usd", "report", "sarif"]
+BIN = Path(sys.executable).parent
+
+
+def load(file: Path) -> dict[Any, Any]:
+    loaded = yaml.safe_load(file.read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def named(file: Path) -> str:
+    return file.name
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name, path=str(BIN))
+    assert found, f"{name} is not installed beside Python"
+    return found
+
+
+def release_check() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("release_check", ROOT / ".github/release/check.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_action_has_exactly_the_inputs_that_are_parsed_and_the_outputs_that_are_written() -> None:
+    action = load(ROOT / "action.yml")
+    assert tuple(action["inputs"]) == NAMES
+    assert list(action["outputs"]) == OUTPUTS
+    assert action["runs"] == {"using": "docker", "image": "Dockerfile"}
+
+
+def test_every_input_is_a_sentence_that_names_its_default_and_none_has_one_that_would_arrive() -> None:
+    for name, described in load(ROOT / "action.yml")["inputs"].items():
+        assert re.search(r"^[A-Z].*\.$", described["description"]), name
+        assert "default" in described["description"], name
+        assert "required" not in described, name
+        assert ("default" in described) == (name == "github-token"), name
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, *EXAMPLES, ROOT / "action.yml"], ids=named)
+def test_schemas_accept_every_file(file: Path) -> None:
+    schema = "vendor.github-actions" if file.name == "action.yml" else "vendor.github-workflows"
+    done = subprocess.run(
+        [tool("check-jsonschema"), "--builtin-schema", schema, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_zizmor_finds_no_fault_in_any_of_them() -> None:
+    files = [str(file) for file in (*WORKFLOWS, *EXAMPLES, ROOT / "action.yml")]
+    done = subprocess.run(
+        [tool("zizmor"), "--offline", "--no-config", "--persona=auditor", "--format=json", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [result["ident"] for result in json.loads(done.stdout) if not result["ignored"]]
+    # A key in an environment of its own is good advice, but one more thing to set up before a first run.
+    assert set(found) <= {"secrets-outside-env"}
+
+
+def test_zizmor_would_have_found_one(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yml"
+    bad.write_text(EXAMPLES[0].read_text().replace("0" * 40, "main"))
+    done = subprocess.run(
+        [tool("zizmor"), "--offline", "--no-config", "--format=json", str(bad)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "unpinned-uses" in {result["ident"] for result in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, *EXAMPLES], ids=named)
+def test_workflows_start_without_rights_and_end_in_time(file: Path) -> None:
+    workflow = load(file)
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 120
+        assert job["permissions"]
+        assert "if" not in job, "a job that is skipped counts as a success"
+    assert "paths" not in (workflow[True].get("pull_request") or {}), "the check would stay pending for ever"
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, *EXAMPLES], ids=named)
+def test_every_action_is_named_by_a_commit(file: Path) -> None:
+    for used in re.findall(r"uses: (\S+)", file.read_text()):
+        assert used == "./" or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=named)
+def test_examples_check_nothing_out_and_give_only_inputs_that_exist(file: Path) -> None:
+    for job in load(file)["jobs"].values():
+        [step] = job["steps"]
+        assert step["uses"].startswith("OWNER/reviewbot@")
+        assert set(step.get("with", {})) <= set(NAMES)
+
+
+def test_examples_on_pull_requests_ask_for_the_events_that_are_reviewed_and_no_more_rights_than_needed() -> (
+    None
+):
+    from reviewbot.change.payload import REVIEWED_ACTIONS
+
+    for name, permissions in (
+        ("default.yml", {"contents": "read", "pull-requests": "write"}),
+        ("fork-safe.yml", {"contents": "read"}),
+    ):
+        workflow = load(ROOT / ".github/examples" / name)
+        assert set(workflow[True]["pull_request"]["types"]) == set(REVIEWED_ACTIONS)
+        assert workflow["jobs"]["review"]["permissions"] == permissions
+        assert workflow["concurrency"]["cancel-in-progress"] is True
+
+
+def test_ci_runs_the_command_that_everybody_runs() -> None:
+    steps = load(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]["steps"]
+    assert ".ci/run" in [step.get("run") for step in steps]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What the release check reads, ready to be released as v1.2.3."""
+    (tmp_path / "reviewbot").mkdir()
+    (tmp_path / "reviewbot/__init__.py").write_text('__version__ = "1.2.3"\n')
+    text = (ROOT / "Dockerfile").read_text()
+    pinned = re.sub(r"(?m)^ARG BASE=.*$", f"ARG BASE=docker.io/library/python:3@sha256:{'a' * 64}", text)
+    (tmp_path / "Dockerfile").write_text(pinned)
+    shutil.copy(ROOT / "action.yml", tmp_path)
+    return tmp_path
+
+
+def test_a_pinned_tree_may_be_released_under_its_version_only(tree: Path) -> None:
+    check = release_check()
+    assert check.problems(tree, "v1.2.3") == []
+    assert "tag 'v1.2.4'" in check.problems(tree, "v1.2.4")[0]
+
+
+@pytest.mark.parametrize("base", ["python:3", "python:3@sha256:abc", f"python@sha256:{'a' * 64} x", ""])
+def test_a_base_without_a_digest_is_not_released(tree: Path, base: str) -> None:
+    file = tree / "Dockerfile"
+    file.write_text(re.sub(r"(?m)^ARG BASE=.*$", f"ARG BASE={base}", file.read_text()))
+    assert "not pinned by a digest" in release_check().problems(tree, "v1.2.3")[0]
+
+
+def test_the_pin_names_the_image_by_its_digest_and_is_made_once(tree: Path) -> None:
+    check, image = release_check(), f"ghcr.io/owner/reviewbot@sha256:{'b' * 64}"
+    check.pin(tree, image)
+    assert load(tree / "action.yml")["runs"] == {"using": "docker", "image": f"docker://{image}"}
+    with pytest.raises(ValueError, match="exactly once"):
+        check.pin(tree, image)
+    assert "image: Dockerfile" in check.problems(tree, "v1.2.3")[0]
+
+
+@pytest.mark.parametrize("image", ["ghcr.io/owner/reviewbot:v1", f"x@sha256:{'b' * 64}\nevil: 1", "-x"])
+def test_only_a_digest_can_be_the_pin(tree: Path, image: str) -> None:
+    with pytest.raises(ValueError, match="not an image named by its digest"):
+        release_check().pin(tree, image)
+
+
+def test_the_image_is_built_from_the_files_that_the_ignore_file_lets_in() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = {line[1:] for line in ignored if line.startswith("!")}
+    assert {name for line in copied for name in line.split()} == let_in
