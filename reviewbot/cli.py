@@ -14,6 +14,7 @@ from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
 from reviewbot.core import Review, Severity
+from reviewbot.engine import will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_change
@@ -92,7 +93,8 @@ def _review(options: argparse.Namespace) -> int:
     if options.out:
         prepare_folder(options.out)
     journal = Journal()
-    return _show(review_change(_request(options), journal, Progress(sys.stderr).step), options, journal)
+    request = _request(options)
+    return _show(review_change(request, journal, Progress(sys.stderr).step), options, journal)
 
 
 def _scan(options: argparse.Namespace) -> int:
@@ -150,6 +152,10 @@ def _schema(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
+    if will_ask_claude(options.engine, os.environ) and options.command is not _config:
+        from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
+
+        preload()
     return Request(
         folder=options.repo,
         base=getattr(options, "base", None),

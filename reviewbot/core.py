@@ -290,7 +290,8 @@ class Coverage:
     @property
     def secret_scan_share(self) -> float | None:
         """The share of the read lines that only the secret scan read, 0 to 1; None where none was read."""
-        alone = sum(row.added_lines for row in self.files if row.by == ("detect-secrets",))
+        read = (row for row in self.files if row.status is CoverageStatus.REVIEWED)
+        alone = sum(row.added_lines for row in read if row.by == ("detect-secrets",))
         return alone / self.reviewed_lines if self.reviewed_lines else None
 
     @property

@@ -49,5 +49,10 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
     return Engine("analyzers", reason=Reason("no_credentials", detail))
 
 
+def will_ask_claude(asked: object, environment: Mapping[str, str]) -> bool:
+    """Whether Claude will probably be asked: known before the policy is read, good enough to prepare for."""
+    return asked != "analyzers" and any(environment.get(name, "").strip() for name in CREDENTIALS)
+
+
 def _is_ci(environment: Mapping[str, str]) -> bool:
     return environment.get("CI", "").strip().lower() not in ("", "0", "false", "no")

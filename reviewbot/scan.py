@@ -4,12 +4,13 @@ Until there is a baseline a scan gates nothing: what it finds is ``known``, and 
 neutral. The share that was read stands in the first line of its verdict.
 """
 
+import math
 from dataclasses import replace
 from uuid import uuid4
 
 from reviewbot.change.events import resolve_commit
 from reviewbot.change.git import Repository
-from reviewbot.core import Review, Trigger, TriggerKind
+from reviewbot.core import CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
 from reviewbot.journal import Journal
 from reviewbot.pipeline import Step, review_repository
 from reviewbot.request import Request
@@ -49,4 +50,22 @@ def scan_repository(
     whole = trigger.base_sha == repository.empty_tree
     what = "the whole tree" if whole else f"what changed since {trigger.base_sha[:12]}"
     note = f"Scanned {what} at {trigger.head_sha[:12]}. A scan gates nothing yet: there is no baseline."
-    return replace(review, notes=(note, *review.notes))
+    return replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+
+
+def _with_share(review: Review) -> Verdict:
+    """The verdict whose first reason, where the budget ended the scan, says how much was read."""
+    budget = [reason for reason in review.verdict.reasons if reason.code == "budget"]
+    if not budget:
+        return review.verdict
+    coverage = review.coverage
+    files = [row for row in coverage.files if row.status is not CoverageStatus.EXCLUDED]
+    read = [row for row in files if row.status is not CoverageStatus.UNREVIEWED]
+    lines = sum(row.added_lines for row in files)
+    share = coverage.reviewed_lines / lines if lines else len(read) / max(1, len(files))
+    detail = (
+        f"{math.floor(100 * share)}% of the lines and {len(read)} of {len(files)} files were read before the "
+        f"budget of ${review.budget_usd:.2f} ended it."
+    )
+    others = (reason for reason in review.verdict.reasons if reason.code != "budget")
+    return replace(review.verdict, reasons=(Reason("budget", detail), *others))

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reviewbot.cli import _parser
 from reviewbot.core import Severity
@@ -58,7 +59,8 @@ def test_formats_and_severities_are_listed() -> None:
 
 
 def test_the_readmes_policy_is_one_we_accept() -> None:
-    [policy] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    section = README.partition("## Policy")[2].partition("\n## ")[0]
+    [policy] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     parsed = parse_policy(policy.encode(), "README.md")
     assert set(parsed.values) == {
         "fail_on",
@@ -122,3 +124,21 @@ def test_the_picture_shows_what_the_program_prints(tmp_path: Path) -> None:
         return [re.sub(ids, "COMMIT", line) for line in lines]
 
     assert words(drawn) == words(ROOT / ".github" / "review.svg")
+
+
+def test_the_workflow_of_the_readme_is_the_tested_example() -> None:
+    section = README.partition("## On GitHub: one file")[2].partition("\n## ")[0]
+    [workflow] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    example = (ROOT / ".github/examples/default.yml").read_text()
+    assert example.endswith(workflow)
+    for name in re.findall(r"\(\.github/examples/([a-z-]+\.yml)\)", section):
+        assert (ROOT / ".github/examples" / name).is_file()
+
+
+def test_the_readme_lists_the_inputs_and_outputs_of_the_action() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    section = README.partition("## Inputs and outputs of the action")[2].partition("\n## ")[0]
+    rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`([a-z-]+)`", rows)) == set(action["inputs"])
+    outputs = section.partition("Outputs: ")[2].partition("(")[0]
+    assert set(re.findall(r"`([a-z-]+)`", outputs)) == set(action["outputs"])
