@@ -67,11 +67,20 @@ def main() -> int:
         cached = sum(use["cache_read"] for use in usage)
         lines = sum(row["added_lines"] + row["deleted_lines"] for row in security)
         total = coverage["added_lines"] + coverage["deleted_lines"]
-        print(
-            f"| {given} | {len(coverage['files'])} | {total} | {len(security)} files, {lines / max(1, total):.0%}"
-            f" | {len(model.requests)} | {prompt} | {cached / max(1, prompt):.0%} | {report['cost']['usd']:.4f}"
-            f" | {seconds:.2f} | {memory} | {report['verdict']['conclusion']} |"
+        cells = (
+            given,
+            len(coverage["files"]),
+            total,
+            f"{len(security)} files, {lines / max(1, total):.0%}",
+            len(model.requests),
+            prompt,
+            f"{cached / max(1, prompt):.0%}",
+            f"{report['cost']['usd']:.4f}",
+            f"{seconds:.2f}",
+            memory,
+            report["verdict"]["conclusion"],
         )
+        print(f"| {' | '.join(map(str, cells))} |")
     return 0
 
 
