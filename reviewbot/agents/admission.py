@@ -43,13 +43,17 @@ class Admission:
             self._running -= 1
             self._changed.notify_all()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no more than one task is under way."""
+        return self._running <= 1
+
     def _has_room(self, share: float) -> bool:
-        unspent = self._ledger.limit_usd - self._ledger.spent_usd
-        fits = self._running < SIDE_BY_SIDE and unspent >= (self._running + 1) * share
+        fits = self._running < SIDE_BY_SIDE and self._ledger.unspent_usd >= (self._running + 1) * share
         return self._running == 0 or fits
 
     def learn(self, model: str, run: Run) -> None:
-        """Remember an end after which others need not be tried."""
+        """Remember the end of a task that was tried, if others need not be tried after it."""
         code = run.error_code
         outage = run.stop is Stop.UNAVAILABLE and code == "provider_outage"
         self._outages = self._outages + 1 if outage else 0

@@ -5,9 +5,10 @@ decided elsewhere. The API does not enforce lengths, counts or the case of enum 
 checked or folded here (THREATS R14).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
+from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from reviewbot.agents.rules import (
     CAUSES,
     CERTAINTY,
     HIDDEN_INSTRUCTION,
+    HIDDEN_INSTRUCTION_BODY,
     HIDDEN_INSTRUCTION_TITLE,
     SECURITY_RULES,
 )
@@ -30,6 +32,9 @@ from reviewbot.severity import Severity
 from reviewbot.text import cut, one_line, show_surrogates
 
 FINDINGS_CAP = 50
+"""So many of an answer count, the worst ones; the others are counted as rejected."""
+
+MOST_FINDINGS = 1_000
 QUOTES_CAP = 12
 EDITS_CAP = 20
 FILES_CAP = 2_000
@@ -46,26 +51,35 @@ def _fold(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def _known(ids: Sequence[str]) -> AfterValidator:
-    """A check that a folded text is one of some ids."""
+def one_of(ids: Sequence[str]) -> tuple[object, ...]:
+    """Marks of a field that holds one of some ids, in any case; the schema has them in place."""
 
-    def check(value: str) -> str:
+    def check(value: object) -> object:
         if value not in ids:
             raise ValueError(f"must be one of: {', '.join(ids)}")
+        return value
+
+    schema = WithJsonSchema({"type": "string", "enum": list(ids)})
+    return (BeforeValidator(check), BeforeValidator(_fold), schema)
+
+
+def at_most(cap: int, *, least: int = 0) -> AfterValidator:
+    """A length that the schema keeps quiet about: the API would only spell it out in a description."""
+
+    def check(value: Sized) -> Sized:
+        if not least <= len(value) <= cap:
+            raise ValueError(f"must have a length from {least} to {cap}")
         return value
 
     return AfterValidator(check)
 
 
-_RULES = [rule.id for rule in SECURITY_RULES]
-_CAUSES = [cause.id for cause in CAUSES]
-_RuleId = Annotated[
-    str, BeforeValidator(_fold), _known(_RULES), WithJsonSchema({"type": "string", "enum": _RULES})
-]
-_CauseId = Annotated[
-    str, BeforeValidator(_fold), _known(_CAUSES), WithJsonSchema({"type": "string", "enum": _CAUSES})
-]
-_Path = Annotated[str, Field(max_length=PATH_CHARACTERS)]
+def _without_names(schema: dict[str, Any]) -> None:
+    """Take titles and docstrings out of a schema: they are sent with every request and say nothing new."""
+    for key in ("title", "description"):
+        schema.pop(key, None)
+    for value in schema.get("properties", {}).values():
+        value.pop("title", None)
 
 
 class Risk(StrEnum):
@@ -77,15 +91,6 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
-class Certainty(StrEnum):
-    """How far a finding has been shown; ``rules.CERTAINTY`` says what each word is worth."""
-
-    SHOWN = "shown"
-    LIKELY = "likely"
-    POSSIBLE = "possible"
-    GUESS = "guess"
-
-
 class Reviewer(StrEnum):
     """The agents that triage may call."""
 
@@ -93,102 +98,120 @@ class Reviewer(StrEnum):
     TEST_FIX = "test_fix"
 
 
+_RuleId = Annotated[str, *one_of([rule.id for rule in SECURITY_RULES])]
+_CauseId = Annotated[str, *one_of([cause.id for cause in CAUSES])]
+_Certainty = Annotated[str, *one_of([*CERTAINTY])]
+_Severity = Annotated[Severity, *one_of([level.value for level in Severity])]
+_Risk = Annotated[Risk, *one_of([level.value for level in Risk])]
+_Reviewer = Annotated[Reviewer, *one_of([name.value for name in Reviewer])]
+_Path = Annotated[str, at_most(PATH_CHARACTERS)]
+
+
 class Answer(BaseModel):
-    """An answer of a model: no field is unknown or missing."""
+    """An answer of a model: no field is unknown or missing. Fields stand in the order they are written in."""
 
     __test__: ClassVar[bool] = False
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_names)
 
 
 class TriagedFile(Answer):
     """What triage says of one file."""
 
-    path: _Path = Field(description="The path exactly as it stands in the change.")
-    risk: Annotated[Risk, BeforeValidator(_fold)]
+    path: _Path = Field(description="As it stands after ===.")
     reason: str = Field(description="At most twelve words: what the change does here.")
-    agents: list[Annotated[Reviewer, BeforeValidator(_fold)]] = Field(
-        description="Who has to look; empty where nobody has to."
-    )
+    risk: _Risk
+    agents: list[_Reviewer]
 
 
 class TriageAnswer(Answer):
     """One entry for each file of the request."""
 
-    files: list[TriagedFile] = Field(max_length=FILES_CAP)
+    files: Annotated[list[TriagedFile], at_most(FILES_CAP)]
 
 
 class QuotedText(Answer):
     """Text that stands in a file."""
 
     path: _Path
-    start_line: int = Field(description="Your best knowledge; the text decides.")
+    start_line: int = Field(description="Your best guess; the text decides.")
     end_line: int
-    text: str = Field(
-        max_length=QUOTE_CHARACTERS,
-        description="One to six whole lines, character by character, without the + or - of the diff.",
+    text: Annotated[str, at_most(QUOTE_CHARACTERS)] = Field(
+        description="One to six whole lines, word for word, without the diff's first column."
     )
 
 
 class SecurityFinding(Answer):
-    """One security fault of the change."""
+    """One security fault of the change: what was seen first, then what it means."""
 
+    quotes: Annotated[list[QuotedText], at_most(QUOTES_CAP)] = Field(
+        min_length=1, description="First the line to comment on."
+    )
     rule: _RuleId
-    severity: Annotated[Severity, BeforeValidator(_fold)]
-    confidence: Annotated[Certainty, BeforeValidator(_fold)]
     title: str = Field(description="The fault in one line.")
-    body: str = Field(
-        description="Who sends what, which way it takes, what happens, what would stop it. No secret value."
-    )
-    quotes: list[QuotedText] = Field(
-        min_length=1, max_length=QUOTES_CAP, description="First the line to comment on, then the evidence."
-    )
+    body: str
+    severity: _Severity
+    confidence: _Certainty
 
 
 class SecurityAnswer(Answer):
     """The findings; none for a change without a security fault."""
 
-    findings: list[SecurityFinding] = Field(max_length=FINDINGS_CAP)
+    findings: Annotated[list[SecurityFinding], at_most(MOST_FINDINGS)] = Field(
+        description=f"At most {FINDINGS_CAP}."
+    )
 
 
 class TextEdit(Answer):
     """A replacement in one file of head."""
 
     path: _Path
-    find: str = Field(
-        min_length=1,
-        max_length=EDIT_CHARACTERS,
-        description="Text of the head commit, word for word, long enough to stand there exactly once.",
+    find: Annotated[str, at_most(EDIT_CHARACTERS, least=1)] = Field(
+        description="Text of head, word for word, long enough to stand there exactly once."
     )
-    replace: str = Field(max_length=EDIT_CHARACTERS)
+    replace: Annotated[str, at_most(EDIT_CHARACTERS)]
 
 
 class TestFailure(Answer):
     """One cause and the failed tests that it explains."""
 
-    evidence_ids: list[str] = Field(description="The ids of the failures with this cause.")
-    cause: _CauseId
-    confidence: Annotated[Certainty, BeforeValidator(_fold)]
-    title: str = Field(description="The cause in one line.")
-    body: str = Field(description="How the quoted lines lead to the failure, and why the edit mends it.")
-    quotes: list[QuotedText] = Field(
-        min_length=1, max_length=QUOTES_CAP, description="First the line that causes it, then the evidence."
+    evidence_ids: list[str] = Field(description="The failures with this cause, such as junit:1.")
+    quotes: Annotated[list[QuotedText], at_most(QUOTES_CAP)] = Field(
+        min_length=1, description="First the line that causes it."
     )
-    edits: list[TextEdit] = Field(max_length=EDITS_CAP, description="The smallest mend; empty if unsure.")
+    cause: _CauseId
+    title: str = Field(description="The cause in one line.")
+    body: str
+    confidence: _Certainty
+    edits: Annotated[list[TextEdit], at_most(EDITS_CAP)] = Field(
+        description="The smallest mend; empty if unsure."
+    )
 
 
 class TestFixAnswer(Answer):
     """Why the tests fail: one entry for each cause, every failure in one of them."""
 
-    failures: list[TestFailure] = Field(max_length=FINDINGS_CAP)
+    failures: Annotated[list[TestFailure], at_most(MOST_FINDINGS)] = Field(
+        description=f"At most {FINDINGS_CAP}."
+    )
 
 
 def to_claims(agent: str, answer: BaseModel) -> tuple[Claim, ...]:
-    """The claims in an answer, prose cut to what people read; triage makes none."""
+    """The claims in an answer, prose cut to what people read; triage makes none.
+
+    The worst ``FINDINGS_CAP`` count; those beyond are ``surplus``, for the count of what was rejected.
+    """
+    claims: list[Claim] = []
     if isinstance(answer, SecurityAnswer):
-        return tuple(_security_claim(agent, finding) for finding in answer.findings)
-    if isinstance(answer, TestFixAnswer):
-        return tuple(_test_claim(agent, failure) for failure in answer.failures)
-    return ()
+        claims = [_security_claim(agent, finding) for finding in answer.findings]
+    elif isinstance(answer, TestFixAnswer):
+        claims = [_test_claim(agent, failure) for failure in answer.failures]
+    if len(claims) <= FINDINGS_CAP:
+        return tuple(claims)
+    worst = sorted(range(len(claims)), key=lambda at: (-claims[at].severity.rank, at))[:FINDINGS_CAP]
+    return tuple(
+        claim if at in worst else replace(claim, quotes=(), edits=(), surplus=True)
+        for at, claim in enumerate(claims)
+    )
 
 
 def _security_claim(agent: str, finding: SecurityFinding) -> Claim:
@@ -196,7 +219,7 @@ def _security_claim(agent: str, finding: SecurityFinding) -> Claim:
     title, body, severity = finding.title, finding.body, finding.severity
     if rule.id == HIDDEN_INSTRUCTION:
         # THREATS R34: said in our words, since prose about such a text may carry it on; only a notice.
-        title, body, severity = HIDDEN_INSTRUCTION_TITLE, rule.says, Severity.MEDIUM
+        title, body, severity = HIDDEN_INSTRUCTION_TITLE, HIDDEN_INSTRUCTION_BODY, Severity.MEDIUM
     return Claim(
         agent=agent,
         rule=rule.id,

@@ -4,9 +4,13 @@ Nothing here awaits, so tasks of one event loop cannot overspend together.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from reviewbot.agents.prices import NANO, price_usd, worst_case_usd
 from reviewbot.claims import Usage
+
+GROWTH_TOKENS = 2_000
+"""What one round of tools adds to a prompt, as a rule."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +33,7 @@ class Ledger:
         self._limit = round(limit_usd * NANO)
         self._spent = 0
         self._lost = 0
+        self._kept = 0
         self._open: set[Reservation] = set()
 
     @property
@@ -37,9 +42,18 @@ class Ledger:
         return self._spent / NANO
 
     @property
+    def unspent_usd(self) -> float:
+        """Dollars that are neither spent, lost nor kept; what calls under way hold back is among them."""
+        return (self._limit - self._spent - self._lost - self._kept) / NANO
+
+    @property
     def left_usd(self) -> float:
         """Dollars that may still be reserved."""
-        return (self._limit - self._spent - self._lost - self._held) / NANO
+        return self.unspent_usd - self._held / NANO
+
+    def keep(self, usd: float) -> None:
+        """Keep so much of the limit for later work; 0 lets it go."""
+        self._kept = round(usd * NANO)
 
     def reserve(self, usd: float | None) -> Reservation | None:
         """Hold back the worst case of a call; None where that would pass the limit.
@@ -49,7 +63,7 @@ class Ledger:
         nano = None if usd is None else round(usd * NANO)
         if nano is None:
             self.is_complete = False
-        elif self._spent + self._lost + self._held + nano > self._limit:
+        elif self._spent + self._lost + self._kept + self._held + nano > self._limit:
             return None
         reservation = Reservation(nano)
         self._open.add(reservation)
@@ -77,6 +91,25 @@ class Ledger:
     @property
     def _held(self) -> int:
         return sum(reservation.nano or 0 for reservation in self._open)
+
+
+def affordable_output(model: str, prompt_tokens: int, max_output_tokens: int, usd: float) -> int:
+    """How many output tokens so many dollars pay for beside a cold prompt; all where no price is known."""
+    prompt = worst_case_usd(model, prompt_tokens, 0)
+    whole = worst_case_usd(model, prompt_tokens, max_output_tokens)
+    if prompt is None or whole is None or whole <= usd:
+        return max_output_tokens
+    return max(0, int((usd - prompt) / (whole - prompt) * max_output_tokens) - 1)
+
+
+def affordable_prompt(model: str, max_output_tokens: int, usd: float, *, calls: int) -> float:
+    """How large a cold prompt so many dollars pay for in each of 1 or 2 calls; infinite without a price."""
+    output = worst_case_usd(model, 0, max_output_tokens)
+    write = worst_case_usd(model, 10_000, 0)
+    if output is None or not write:
+        return inf
+    growth = GROWTH_TOKENS if calls > 1 else 0
+    return max(0.0, ((usd - calls * output) / write * 10_000 - growth) / calls)
 
 
 class OverBudget(Exception):
@@ -127,9 +160,25 @@ class Account:
         usage = Usage(output=max_output_tokens, cache_read=cached, cache_write=prompt_tokens - cached)
         return price_usd(self._model, usage)
 
+    def affordable_output(self, prompt_tokens: int, max_output_tokens: int) -> int:
+        """How many output tokens of a call the run can still hold back, at most ``max_output_tokens``."""
+        return affordable_output(self._model, prompt_tokens, max_output_tokens, self._ledger.left_usd)
+
+    def pays_twice(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> bool:
+        """Whether the run has room for such a call and, at its worst, for one more with what it brings."""
+        first = self.likely_usd(prompt_tokens, max_output_tokens, cached=cached)
+        worst = worst_case_usd(self._model, prompt_tokens + GROWTH_TOKENS, max_output_tokens)
+        return first is None or worst is None or first + worst <= self._ledger.left_usd
+
     def can_afford(self, usd: float | None) -> bool:
         """Whether the task's own limit leaves room for this."""
         return usd is None or self.usd + usd <= self._limit_usd
+
+    def has_room(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> bool:
+        """Whether ``reserve`` would hold back such a call."""
+        likely = self.likely_usd(prompt_tokens, max_output_tokens, cached=cached)
+        worst = worst_case_usd(self._model, prompt_tokens, max_output_tokens)
+        return self.can_afford(likely) and (worst is None or worst <= self._ledger.left_usd)
 
     def charge(
         self, reservation: Reservation, usage: Usage | None, model: str = "", *, us_only: bool = False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from reviewbot.agents.failures import ErrorCode, ModelError, is_spend_limit, status_error
+from reviewbot.agents.model_facts import ModelFacts, parse_model
 from reviewbot.agents.replies import Reply, parse_reply
 from reviewbot.claims import Usage
 from reviewbot.errors import MissingCredentials, UsageError
@@ -30,6 +31,8 @@ MAX_WAIT_SECONDS = 60.0
 """How long a server may make us wait before a retry; what asks for more is an outage."""
 
 CONNECT_SECONDS = 10.0
+
+DESCRIBE_SECONDS = 20.0
 
 API_URL = "https://api.anthropic.com"
 
@@ -81,24 +84,16 @@ class Claude:
         Raises:
             ModelError: none came, or none that can be used.
         """
-        import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
-
         started = time.monotonic()
         attempts = _Attempts(min(MAX_WAIT_SECONDS, ask.seconds))
-        client = self._client.with_options(middleware=[attempts.watch])
-        try:
-            async with asyncio.timeout(ask.seconds):
-                raw = await client.messages.with_raw_response.create(
-                    **cast(Any, ask.body()),
-                    timeout=anthropic.Timeout(ask.seconds, connect=min(CONNECT_SECONDS, ask.seconds)),
-                )
-        except TimeoutError:
-            detail = f"The model did not answer within {ask.seconds:.0f} seconds."
-            raise ModelError("provider_outage", detail) from None
-        except ModelError as error:
-            raise self._redacted(error, attempts.lost) from None
-        except (anthropic.AnthropicError, ValueError, TypeError) as error:
-            raise self._redacted(_failure(error, ask.model), attempts.lost) from None
+        raw = await self._send(
+            attempts,
+            ask.model,
+            ask.seconds,
+            lambda client, timeout: client.messages.with_raw_response.create(
+                **cast(Any, ask.body()), timeout=timeout
+            ),
+        )
         return parse_reply(
             raw.http_response.content,
             ask.model,
@@ -106,6 +101,42 @@ class Claude:
             seconds=time.monotonic() - started,
             lost=attempts.lost,
         )
+
+    async def describe(self, model: str) -> ModelFacts:
+        """What the provider says about a model; free of charge, a few seconds at most.
+
+        Raises:
+            ModelError: it does not know the model, or nothing usable came.
+        """
+        raw = await self._send(
+            _Attempts(DESCRIBE_SECONDS),
+            model,
+            DESCRIBE_SECONDS,
+            lambda client, timeout: client.models.with_raw_response.retrieve(model, timeout=timeout),
+        )
+        return parse_model(raw.http_response.content)
+
+    async def _send(
+        self,
+        attempts: "_Attempts",
+        model: str,
+        seconds: float,
+        call: Callable[["anthropic.AsyncAnthropic", Any], Awaitable[Any]],
+    ) -> Any:
+        """One raw response within so many seconds, retries included. Raises ModelError."""
+        import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
+
+        client = self._client.with_options(middleware=[attempts.watch])
+        try:
+            async with asyncio.timeout(seconds):
+                return await call(client, anthropic.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)))
+        except TimeoutError:
+            detail = f"The model did not answer within {seconds:.0f} seconds."
+            raise ModelError("provider_outage", detail) from None
+        except ModelError as error:
+            raise self._redacted(error, attempts.lost) from None
+        except (anthropic.AnthropicError, ValueError, TypeError) as error:
+            raise self._redacted(_failure(error, model), attempts.lost) from None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -4,13 +4,15 @@ A line of a file always keeps git's first character, so no content can look like
 ``@@``). Hidden characters are shown as ``<U+XXXX>``.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from reviewbot.change.content import decode_wide
-from reviewbot.core import ChangeStatus, FileChange, Hunk, Sha
-from reviewbot.text import visible, visible_line
+from reviewbot.change.content import line_reader, split_lines
+from reviewbot.core import ChangeSet, ChangeStatus, Evidence, FileChange, Hunk, Sha
+from reviewbot.errors import RepositoryError
+from reviewbot.masking import Masker, is_hidden_whole
+from reviewbot.text import one_line, visible, visible_line
 
 BYTES_PER_TOKEN = 3
 """Code has 3 to 4 bytes a token with the tokenizer of 2026, so an estimate errs on the safe side."""
@@ -20,23 +22,48 @@ DELETED_LINES = 300
 
 LIST_BYTES = 9_000
 _LONGEST_ESCAPE = 9
-_WITHHELD = re.compile(
-    r"(?:^|/)(?:\.env(?:rc)?(?:\.(?!example$|sample$|template$|dist$|defaults?$)[^/]*)?|[^/]+\.env"
-    r"|id_(?:rsa|dsa|ecdsa|ed25519)(?:_[^/.]*)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|\.htpasswd"
-    r"|\.dockercfg|\.pgpass|\.aws/credentials|\.docker/config\.json|[^/]+\.tfstate(?:\.backup)?"
-    r"|[^/]+\.(?:pem|key|p12|pfx|p8|jks|keystore|crt|cer|der|ppk|kdbx|asc|gpg))$",
-    re.IGNORECASE,
-)
-
-
-def is_withheld(path: str) -> bool:
-    """Whether a file is of a kind whose content no model is shown: environment files, keys, certificates."""
-    return _WITHHELD.search(path) is not None
+HEADING_CHARACTERS = 80
+"""git's own bound for what it prints behind ``@@``."""
 
 
 def is_withheld_change(change: FileChange) -> bool:
-    """Whether the content of either side is withheld."""
-    return is_withheld(change.path) or is_withheld(change.old_path or "")
+    """Whether a file, masked as models see it, holds nothing but key material: there is nothing to read.
+
+    The name in head alone decides: what a file was called before says nothing of what it is now.
+    """
+    return is_hidden_whole(change)
+
+
+def mask_changes(changes: ChangeSet, masker: Masker, read: Callable[[Sha], bytes]) -> ChangeSet:
+    """The change as models may see it: every secret in it hidden, and all lines of what has no hunks.
+
+    What cannot be read keeps its hunks, masked by what they say themselves.
+    """
+
+    read_lines = line_reader(read)
+
+    def shown(change: FileChange) -> FileChange:
+        # `tasks.select_readable` meets the same error and says so in the ledger.
+        with suppress(RepositoryError):
+            change = change if change.is_binary or change.omitted else with_whole_text(change, read)
+        return masker.mask_change(change, read_lines)
+
+    return replace(changes, files=tuple(map(shown, changes.files)))
+
+
+def mask_evidence(evidence: Iterable[Evidence], masker: Masker) -> tuple[Evidence, ...]:
+    """What programs said, as models may see it: the output of a failed test may hold a secret, too."""
+
+    def shown(item: Evidence) -> Evidence:
+        said = (item.title, item.message, item.trace)
+        title, message, trace = map(masker.mask_text, said)
+        return (
+            item
+            if (title, message, trace) == said
+            else replace(item, title=title, message=message, trace=trace)
+        )
+
+    return tuple(map(shown, evidence))
 
 
 def estimate_tokens(text: str) -> int:
@@ -53,6 +80,7 @@ def render_file(change: FileChange) -> str:
 
 def _render_hunk(hunk: Hunk) -> str:
     header = f"@@ -{hunk.base_start},{hunk.base_count} +{hunk.head_start},{hunk.head_count} @@"
+    header += f" {one_line(hunk.heading, HEADING_CHARACTERS)}" if hunk.heading else ""
     return visible("\n".join((header, *hunk.lines, "")))[:-1]
 
 
@@ -76,7 +104,10 @@ def _changed_lines(hunks: Iterable[Hunk]) -> int:
 
 
 def render_list(changes: Sequence[FileChange], cap: int = LIST_BYTES) -> str:
-    """Every changed file with its line counts, a line for each folder; past the cap folders are counted."""
+    """Every changed file with its line counts, a line for each folder; past the cap folders are counted.
+
+    Files of one folder stand in braces behind it: ``app/{run.py +1 -0; web.py +2 -1}``.
+    """
     folders: dict[str, list[str]] = {}
     for change in changes:
         folder, _, name = visible_line(change.path).rpartition("/")
@@ -86,7 +117,8 @@ def render_list(changes: Sequence[FileChange], cap: int = LIST_BYTES) -> str:
     lines: list[str] = []
     left, files_left = cap, len(changes)
     for folder, names in folders.items():
-        line = f"{folder or '.'}/ {'; '.join(names)}"
+        place = f"{folder}/" if folder else ""
+        line = f"{place}{names[0]}" if len(names) == 1 else f"{place}{{{'; '.join(names)}}}"
         left -= _size(line) + 1
         if left < 0:
             lines.append(f"… and {files_left} more changed files in {len(folders) - len(lines)} more folders")
@@ -107,9 +139,8 @@ def with_whole_text(change: FileChange, read: Callable[[Sha], bytes]) -> FileCha
         line[0] == "+" for hunk in change.hunks for line in hunk.lines
     ):
         return change
-    data = read(change.head_blob)
-    text = decode_wide(data) or data.decode("utf-8", "surrogateescape")
-    lines = text.removesuffix("\n").split("\n")
+    lines = split_lines(read(change.head_blob))
+    lines = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
     whole = Hunk(0, 0, 1, len(lines), tuple(f"+{line}" for line in lines))
     return replace(change, hunks=(whole, *change.hunks))
 

@@ -8,11 +8,11 @@ for each line that must be read. One dense place claims a large file, too, if it
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from reviewbot.agents.floor_paths import always_claimed, is_quiet
+from reviewbot.agents.floor_paths import always_claimed, is_guarded, is_prose, is_quiet
 from reviewbot.agents.floor_sinks import SINKS
 from reviewbot.agents.floor_words import split_words, weigh
 from reviewbot.core import ChangeStatus, FileChange, Hunk
@@ -84,7 +84,9 @@ def assess(change: FileChange) -> Risk:
         return Risk(inf, (whole,))
     quiet = is_quiet(change.path)
     hunks = [tuple(_number_lines(hunk)) for hunk in change.hunks]
-    if found := _dangerous_lines([line for hunk in hunks for line in hunk], quiet=quiet):
+    # What a deleted file protected is gone with it: its words and its path speak for it.
+    kept = hunks if change.head_blob is not None else []
+    if found := _dangerous_lines(kept, quiet=quiet, prose=is_prose(change.path)):
         return Risk(inf, found)
     of_path = weigh(split_words(change.path))
     weighed = [_weigh_hunk(hunk, of_path) for hunk in hunks]
@@ -100,6 +102,8 @@ def _whole_file(change: FileChange) -> Signal | None:
     for path in (change.path, change.old_path):
         if path and (claim := always_claimed(path)):
             return Signal(*claim)
+    if is_guarded(change.path) or (change.old_path and is_guarded(change.old_path)):
+        return Signal("guarded-path", "its path says that it guards something")
     return None
 
 
@@ -110,20 +114,34 @@ def _number_lines(hunk: Hunk) -> Iterator[_Line]:
         number += line[:1] in ("+", " ")
 
 
-def _dangerous_lines(lines: list[_Line], *, quiet: bool) -> tuple[Signal, ...]:
-    """The first added line of each dangerous kind.
+def _dangerous_lines(hunks: Sequence[tuple[_Line, ...]], *, quiet: bool, prose: bool) -> tuple[Signal, ...]:
+    """The first line of each dangerous kind.
 
-    Deleted lines are none: what a change takes away, its words and guards speak for.
+    Most kinds are looked for in added lines only. A deleted line counts for the others, unless its hunk
+    adds the same text again.
     """
-    added = [(number, line[1:]) for number, line in lines if line.startswith("+")]
-    text = "\n".join(line for _, line in added)
+    lines = {
+        "+": [(number, line[1:]) for hunk in hunks for number, line in hunk if line.startswith("+")],
+        "-": [pair for hunk in hunks for pair in _gone(hunk)],
+    }
+    lines["+-"] = lines["+"] + lines["-"]
+    texts = {marks: "\n".join(line for _, line in some) for marks, some in lines.items()}
     found = []
     for sink in SINKS:
-        if (sink.everywhere or not quiet) and sink.pattern.search(text):
+        counts = sink.everywhere or not quiet or (sink.in_tests and not prose)
+        if counts and sink.pattern.search(texts[sink.marks]):
             # A match that spans two lines is none.
-            numbers = [number for number, line in added if sink.pattern.search(line)]
+            numbers = [number for number, line in lines[sink.marks] if sink.pattern.search(line)]
             found += [Signal(sink.name, sink.reason, number) for number in numbers[:1]]
     return tuple(found)
+
+
+def _gone(hunk: tuple[_Line, ...]) -> Iterator[_Line]:
+    """The deleted lines of a hunk whose text it does not add again."""
+    added = {line[1:].strip() for _, line in hunk if line.startswith("+")}
+    for number, line in hunk:
+        if line.startswith("-") and line[1:].strip() not in added:
+            yield number, line[1:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,20 @@ _QUIET = re.compile(
 )
 
 
+_GUARDED = re.compile(
+    r"(?:^|[/_.-])(?:auth[nz]?|authenticat(?:e|ion|or)|authori[sz](?:e|ation|er)|oauth2?|oidc|sso|saml|ldap|jwt"
+    r"|log_?[io]n|sign_?[io]n|sessions?|cookies?|passwords?|credentials?|secrets|permissions?|polic(?:y|ies)|acl|rbac"
+    r"|csrf|crypto(?:graphy)?|ciphers?|signing|security|saniti[sz](?:e|er|ers)|escaping|sandbox(?:ed)?|deseriali[sz]er?s?)"
+    r"(?=[/_.-])[^/]*(?:/[^/]+)?$",
+    re.IGNORECASE,
+)
+_PROSE = re.compile(
+    r"\.(?:md|mdx|rst|adoc|txt|po|pot|snap|svg|csv|tsv|jsonl|css|scss|less|lock)$"
+    r"|(?:^|/)(?:CHANGELOG|CHANGES|NEWS|HISTORY|README|LICEN[CS]E|AUTHORS|CONTRIBUTORS|COPYING)[^/.]*$",
+    re.IGNORECASE,
+)
+
+
 def always_claimed(path: str) -> tuple[str, str] | None:
     """The signal and the reason why every change to this file is read, or None."""
     return next(((name, why) for name, why, pattern in _PATTERNS if pattern.search(path)), None)
@@ -63,3 +77,13 @@ def always_claimed(path: str) -> tuple[str, str] | None:
 def is_quiet(path: str) -> bool:
     """Tests, documents, translations, style and data: words of risk are cheap there."""
     return bool(_QUIET.search(path))
+
+
+def is_prose(path: str) -> bool:
+    """Documents, translations, style and data: nothing in them is run."""
+    return bool(_PROSE.search(path))
+
+
+def is_guarded(path: str) -> bool:
+    """Code that is named for what it guards: sign-in, sessions, permissions, cryptography, sandboxes."""
+    return not is_quiet(path) and bool(_GUARDED.search(path))

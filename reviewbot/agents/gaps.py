@@ -31,6 +31,21 @@ _REMEDIES = {
 }
 
 
+_SHORT = {
+    "budget": "the budget was used up",
+    "steps": "no answer came within the steps of a task",
+    "tokens": "the answer was cut at its longest",
+    "seconds": "the time of a task was used up",
+    "context": "it did not fit the model's context",
+    "refused": "the model refused it",
+    "invalid_answer": "the answer was not of the form that is asked for",
+    "provider_outage": "the provider did not answer",
+    "bad_credentials": "the provider refused the credentials",
+    "unknown_model": "the provider does not have the model",
+    "spend_limit": "the account's spend limit was reached",
+}
+
+
 def stop_code(stop: Stop, error_code: str) -> str:
     """The reason code of an end other than ``done``."""
     if stop is Stop.UNAVAILABLE:
@@ -48,11 +63,13 @@ def explain_gaps(ends: Iterable[tuple[Outcome, str]], failed: Mapping[str, str])
     """A reason for each code, over the tasks whose end left something unread.
 
     A triage batch whose files were all read after all (asked again, or by the security agent) left
-    nothing; test_fix is about failures and leaves them unexplained.
+    nothing; test_fix is about failures and leaves them unexplained; a claim that verify did not get to
+    stays as it was, which is told in a note.
     """
     kinds: dict[str, list[Outcome]] = {}
     for outcome, error_code in ends:
-        is_gap = outcome.task.agent != "triage" or any(path in failed for path in outcome.task.paths)
+        agent, paths = outcome.task.agent, outcome.task.paths
+        is_gap = agent in ("security", "test_fix") or (agent == "triage" and any(p in failed for p in paths))
         if outcome.stop is not Stop.DONE and is_gap:
             kinds.setdefault(stop_code(outcome.stop, error_code), []).append(outcome)
     return tuple(Reason(code, _sentence(code, outcomes, failed)) for code, outcomes in kinds.items())
@@ -72,19 +89,17 @@ def _sentence(code: str, outcomes: list[Outcome], failed: Mapping[str, str]) -> 
         else []
     )
     what = " and ".join(left) or "its task was not finished"
-    return f"{agents}: {what}. {outcomes[-1].detail} {_REMEDIES[code]}"
+    why = "The budget was used up." if code == "budget" else outcomes[-1].detail
+    return f"{agents}: {what}. {why} {_REMEDIES[code]}"
 
 
-def why_unread(outcomes: Sequence[Outcome], agent: str, path: str) -> str:
-    """The sentence of the last task of an agent that was about a path and did not end as ``done``, or ""."""
-    about = [outcome for outcome in outcomes if outcome.task.agent == agent and path in outcome.task.paths]
-    unread = [outcome.detail for outcome in about if outcome.stop is not Stop.DONE]
-    return unread[-1] if unread else ""
+def short_reason(code: str) -> str:
+    """Why a file was not read, in words that are the same for every file and every run."""
+    return _SHORT[code]
 
 
 def withheld_note(paths: Sequence[str]) -> str:
     """A sentence that names files no model was shown."""
     names = ", ".join(ascii(path)[1:-1] for path in paths[:5])
     more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
-    kinds = "Environment files, keys and certificates"
-    return f"{kinds} are never shown to a model; programs alone read {names}{more}."
+    return f"Key material is never shown to a model; programs alone read {names}{more}."

@@ -6,7 +6,7 @@ and what ran is charged, also where it failed.
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
 
 from reviewbot.agents.budget import Account, Ledger, OverBudget
@@ -17,6 +17,7 @@ from reviewbot.agents.history import (
     History,
     Prompt,
     estimate_request_tokens,
+    for_one_request,
     tokens_of,
     weigh,
 )
@@ -33,12 +34,20 @@ MAX_OUTPUT_TOKENS = 128_000
 
 LONGEST_CALL_SECONDS = 900.0
 
+HARDER = {"low": "medium", "medium": "high", "high": "xhigh", "xhigh": "max"}
+"""The level of ``output_config.effort`` above each, by the API reference of version 2026-10-21."""
+
+SHORTEST_SHARE = 4
+"""Where money is short a call may be allowed this part of its output tokens, and no less."""
+
 ROOM_TO_ANSWER = 1_000
 """Prompt tokens kept free of tool results, for what is said around them."""
 
 LAST_TURN = (
     "Make no more tool calls: this is your last turn. Give your final answer now, from what you have read."
 )
+
+AT_ONCE = "There are no tools this time: give your final answer now, from what stands above."
 
 _STOPS: dict[ErrorCode, Stop] = {
     "context": Stop.CONTEXT,
@@ -61,7 +70,8 @@ class Run:
 
     ``answer`` is an instance of ``spec.answer()``, and there only where ``stop`` is ``done``. ``usd`` is
     None where the cost cannot be known. ``detail`` is a sentence about any other end, and ``error_code``
-    the ``ModelError.code`` where a failed call was that end.
+    the ``ModelError.code`` where a failed call was that end. ``effort`` is that of the last call, empty
+    where none was made; ``degraded``: it was raised, because two answers in a row did not validate.
     """
 
     stop: Stop
@@ -74,6 +84,8 @@ class Run:
     seconds: float = 0.0
     detail: str = ""
     error_code: str = ""
+    effort: str = ""
+    degraded: bool = False
 
 
 class _Ended(Exception):
@@ -96,8 +108,9 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
 ) -> Run:
     """Carry one task of an agent through to its end.
 
-    At most ``spec.bounds.steps`` calls, of which one may be the repair of an invalid answer and one the
-    repetition of a cut one with twice the room. A failed or cut task never looks like an empty answer.
+    At most ``spec.bounds.steps`` calls, of which one may be the repair of an invalid answer, one more a
+    repair with more effort, and one the repetition of a cut one with twice the room. A failed or cut
+    task never looks like an empty answer.
     """
     agent = _Agent(
         spec=spec,
@@ -133,6 +146,7 @@ class _Agent:
         self.model = model
         self.claude = claude
         self.journal = journal
+        self.prompt = prompt
         self.system = prompt.system
         self.tools = toolbox.definitions(spec.tools) if toolbox is not None else []
         self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal)
@@ -140,13 +154,17 @@ class _Agent:
         self.account = Account(ledger, model, spec.bounds.usd)
         self.answer_type: Any = spec.answer()
         self.schema = transform(self.answer_type)
-        self.max_tokens = spec.bounds.output_tokens
+        self.max_tokens = self.allowed = spec.bounds.output_tokens
+        self.least_tokens = spec.bounds.output_tokens // SHORTEST_SHARE
         self.started = time.monotonic()
         self.turns = 0
+        self.effort = spec.effort
         self.repaired = False
+        self.escalated = False
         self.lengthened = False
         self.last = Usage()
         self.last_weight = 0
+        self.cached = 0
 
     def run(self, stop: Stop, *, answer: object = None, detail: str = "", error_code: str = "") -> Run:
         return Run(
@@ -160,10 +178,13 @@ class _Agent:
             seconds=time.monotonic() - self.started,
             detail=detail,
             error_code=error_code,
+            effort=self.effort,
+            degraded=self.escalated,
         )
 
     async def converse(self) -> object:
         """Ask until there is an answer. Raises _Ended for every other end."""
+        self._expect_one_call()
         while True:
             reply = await self._ask()
             match reply.stop_reason:
@@ -181,10 +202,21 @@ class _Agent:
                 case _:
                     _end_badly(reply)
 
+    def _expect_one_call(self) -> None:
+        """Offer no tools where the run has no money for a call after the first one."""
+        tokens = self._next_ask()[1]
+        if self.tools and not self.account.pays_twice(tokens, self.least_tokens, cached=0):
+            self.tools = []
+            self.history = History(for_one_request(self.prompt, AT_ONCE), self.tools, marks_turns=False)
+
     async def _ask(self) -> Reply:
         ask, tokens = self._next_ask()
+        room = self.account.affordable_output(tokens, ask.max_tokens)
+        if self.least_tokens <= room < ask.max_tokens:
+            ask = replace(ask, max_tokens=room)
+        self.allowed = ask.max_tokens
         try:
-            reservation = self.account.reserve(tokens, ask.max_tokens, cached=self.last.prompt)
+            reservation = self.account.reserve(tokens, ask.max_tokens, cached=self.cached)
         except OverBudget as error:
             raise _Ended(Stop.USD, str(error)) from None
         self.turns += 1
@@ -203,6 +235,7 @@ class _Agent:
         self.account.lose(reply.lost, reservation)
         self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
         self.last, self.last_weight = reply.usage, weigh(ask.messages)
+        self.cached = reply.usage.prompt
         return reply
 
     def _next_ask(self) -> tuple[Ask, int]:
@@ -216,7 +249,7 @@ class _Agent:
             system=self.system,
             tools=self.tools,
             messages=self.history.messages(),
-            effort=self.spec.effort,
+            effort=self.effort,
             schema=self.schema,
             seconds=min(self._seconds_left(), LONGEST_CALL_SECONDS),
         )
@@ -297,13 +330,14 @@ class _Agent:
             self.turns + 1 >= bounds.steps
             or after + ROOM_TO_ANSWER > bounds.context_tokens
             or not self.account.can_afford(None if likely is None else 2 * likely)
+            or not self.account.pays_twice(after, self.least_tokens, cached=self.last.prompt)
             or self._seconds_left() < bounds.seconds / 5
         )
 
     def _repair(self, reply: Reply, why: str) -> None:
-        """Ask once more for an answer that did not validate, and say what was wrong with it."""
+        """Ask once more for an answer that did not validate, saying why; then once with more effort."""
         if self.repaired:
-            raise _Ended(Stop.INVALID, f"The answer did not validate, also after a repair: {why}")
+            self._escalate(reply, why)
         self.repaired = True
         if not reply.sendable:
             # There is no turn to answer to: the same request is asked again.
@@ -312,13 +346,27 @@ class _Agent:
         text = f"Your answer did not validate: {why}\nGive the whole answer again, as one JSON object only."
         self.history.append("user", [*refuse_calls(reply.tool_uses), {"type": "text", "text": text}])
 
+    def _escalate(self, reply: Reply, why: str) -> None:
+        """Raise the effort, once and where that can be paid; else the answer stays invalid. Raises _Ended."""
+        harder = HARDER.get(self.effort)
+        tokens = self.last.prompt + tokens_of(weigh(reply.sendable)) + ROOM_TO_ANSWER
+        # Another effort is another prefix: nothing of the conversation is in the cache any more.
+        if (
+            self.escalated
+            or harder is None
+            or self.turns >= self.spec.bounds.steps
+            or not self.account.has_room(tokens, self.max_tokens, cached=0)
+        ):
+            raise _Ended(Stop.INVALID, f"The answer did not validate, also after a repair: {why}")
+        self.escalated, self.effort, self.cached = True, harder, 0
+
     def _lengthen(self) -> None:
         """Ask once more from the same prefix, with twice the room for the answer."""
-        longer = min(2 * self.max_tokens, MAX_OUTPUT_TOKENS)
-        if self.lengthened or longer == self.max_tokens:
-            raise _Ended(Stop.TOKENS, f"The answer was cut at {self.max_tokens:,} output tokens.")
+        longer = min(2 * self.allowed, MAX_OUTPUT_TOKENS)
+        if self.lengthened or longer == self.allowed:
+            raise _Ended(Stop.TOKENS, f"The answer was cut at {self.allowed:,} output tokens.")
         self.lengthened = True
-        self.max_tokens = longer
+        self.max_tokens = self.least_tokens = longer
 
 
 def _end_badly(reply: Reply) -> NoReturn:

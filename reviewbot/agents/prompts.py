@@ -14,6 +14,7 @@ from reviewbot.agents.history import Prompt
 from reviewbot.agents.rules import CAUSES, CERTAINTY, SECURITY_RULES
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.core import ChangeSet, FileChange
+from reviewbot.masking import MASK
 from reviewbot.templates import render
 from reviewbot.text import cut, visible, visible_line
 
@@ -48,6 +49,7 @@ def foreign_texts(changes: ChangeSet, others: Iterable[str]) -> Iterable[str]:
         yield change.path
         yield change.old_path or ""
         for hunk in change.hunks:
+            yield hunk.heading
             yield from hunk.lines
     yield from others
 
@@ -61,7 +63,7 @@ def render_shared(fence: Fence, changes: ChangeSet, notes: Sequence[tuple[str, s
     if notes:
         text = "\n".join(f"=== {visible_line(path)}\n{visible(content)}" for path, content in notes)
         parts.append("Notes of the maintainers:\n" + fence.around("notes", cut(text, NOTES_CHARACTERS)))
-    parts.append("All files of the change:\n" + fence.around("files", render_list(changes.files)))
+    parts.append("All files of the change, by folder:\n" + fence.around("files", render_list(changes.files)))
     return "\n".join(parts)
 
 
@@ -95,8 +97,7 @@ def build_test_fix_prompt(
     material = "\n".join(
         (_change_block(fence, parts), "The failures of the test run:\n" + fence.around("failures", text))
     )
-    noun = "failures" if count > 1 else "failure"
-    task = render(spec.prompt, part="task", count=f"{count} {noun}")
+    task = render(spec.prompt, part="task", count=count)
     user = (_text(shared), _text(material, marked=True), _text(task))
     return Prompt((_text(_system(spec), marked=True),), user)
 
@@ -109,7 +110,9 @@ def _system(spec: AgentSpec) -> str:
 
 def _change_block(fence: Fence, parts: Sequence[FileChange]) -> str:
     """Hunks in git's form below the header of their file."""
-    return "The hunks:\n" + fence.around("change", "".join(map(render_file, parts)) or "(none)")
+    text = "".join(map(render_file, parts))
+    masked = f" ({MASK} stands for a secret that is not shown; a quote keeps it)" if MASK in text else ""
+    return f"The hunks{masked}:\n" + fence.around("change", text or "(none)")
 
 
 def _count(paths: set[str], noun: str) -> str:

@@ -18,6 +18,8 @@ MAX_REPLY_BYTES = 16 * 1024 * 1024
 """More than 128,000 output tokens can fill; anything longer is no answer of a model."""
 
 MAX_ANSWER_CHARACTERS = 1_000_000
+MAX_DEPTH = 64
+"""Nested deeper is nothing that was asked for, and would end what walks through a request in Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Reply:
 
 
 def parse_json(data: str | bytes) -> Any:
-    """JSON as the RFC has it: no NaN, no key twice, nothing nested beyond what Python can read.
+    """JSON as the RFC has it: no NaN, no key twice, nothing nested deeper than ``MAX_DEPTH``.
 
     Raises:
         ValueError: anything else; the message says what, and quotes none of it.
@@ -63,13 +65,15 @@ def parse_json(data: str | bytes) -> Any:
     try:
         # Decoded here, because `json` would also take UTF-16 and UTF-32.
         text = data if isinstance(data, str) else data.decode()
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg}, character {error.pos})") from None
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
+    _check_depth(found)
+    return found
 
 
 def parse_reply(data: bytes, asked_model: str, *, request_id: str, seconds: float, lost: int = 0) -> Reply:
@@ -126,6 +130,16 @@ def describe_invalid(error: ValueError) -> str:
     said = [f"{'.'.join(map(str, place['loc'])) or 'answer'}: {place['msg']}" for place in found[:10]]
     more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
     return one_line("; ".join(said) + more, 1_500)
+
+
+def _check_depth(document: object) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH + 1):
+        level = [node for node in level if isinstance(node, dict | list)]
+        if not level:
+            return
+        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+    raise ValueError("the JSON is nested too deeply")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

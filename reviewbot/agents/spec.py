@@ -1,4 +1,4 @@
-"""The three agents as data: an agent differs from another in these values and its prompt alone."""
+"""The four agents as data: an agent differs from another in these values and its prompt alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,6 +57,12 @@ def _test_fix_answer() -> "type[BaseModel]":
     return TestFixAnswer
 
 
+def _verify_answer() -> "type[BaseModel]":
+    from reviewbot.agents.verify_answer import VerifyAnswer  # noqa: PLC0415 - pydantic only where models run
+
+    return VerifyAnswer
+
+
 # Triage stays under the 100,000 tokens from which on Haiku costs five times as much. The dollars are
 # four times what a full context costs: before a call the loop reckons with all of its output tokens.
 SPECS: Mapping[str, AgentSpec] = MappingProxyType(
@@ -87,6 +93,15 @@ SPECS: Mapping[str, AgentSpec] = MappingProxyType(
             tools=TOOLS,
             answer=_security_answer,
             bounds=Bounds(steps=16, output_tokens=8_000, context_tokens=50_000, usd=0.90, seconds=600),
+        ),
+        "verify": AgentSpec(
+            name="verify",
+            model_tier="opus",
+            effort="medium",
+            prompt="verify.md.j2",
+            tools=TOOLS,
+            answer=_verify_answer,
+            bounds=Bounds(steps=8, output_tokens=4_000, context_tokens=35_000, usd=0.50, seconds=300),
         ),
     }
 )

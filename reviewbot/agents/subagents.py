@@ -1,4 +1,4 @@
-"""The three agents over one change: triage, then security and test_fix side by side.
+"""The agents over one change: triage, then security with its second look, and test_fix beside it.
 
 Triage only adds attention: the floor claims what it claims whatever triage says. A task that did not
 end as ``done`` leaves its files unread and takes nothing from what other tasks found (THREATS R33).
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from reviewbot.agents.admission import Admission, Warmth
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Claude
-from reviewbot.agents.excerpts import is_withheld
-from reviewbot.agents.gaps import explain_gaps, explain_stop, stop_code, why_unread, withheld_note
-from reviewbot.agents.history import Prompt
+from reviewbot.agents.excerpts import mask_changes, mask_evidence
+from reviewbot.agents.gaps import explain_stop
+from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.loop import Asker, Run, run_agent
 from reviewbot.agents.prompts import (
     Fence,
@@ -24,54 +24,40 @@ from reviewbot.agents.prompts import (
     foreign_texts,
     render_shared,
 )
+from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
+from reviewbot.agents.results import Ended, sum_up
+from reviewbot.agents.rounds import SecurityRound
+from reviewbot.agents.routes import Claimed, Routes, claim_files, route_files
+from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.agents.tasks import (
     MATERIAL_SHARE,
     Entry,
     Readable,
-    Routes,
     failed_tests,
-    plan_security,
     plan_test_fix,
     plan_triage,
     read_entries,
     render_failures,
     restore_names,
-    route_files,
     select_readable,
-    summarise,
+    tell_of_tests,
 )
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.git import Repository
 from reviewbot.claims import Claim, Outcome, Stop, Task
-from reviewbot.core import ChangeSet, Evidence, FileChange, Reason
+from reviewbot.core import ChangeSet, Evidence, FileChange
 from reviewbot.journal import Journal
+from reviewbot.masking import Masker
 from reviewbot.text import visible_line
+
+Job = tuple[Task, Prompt]
 
 _ASKED_AGAIN = (Stop.DONE, Stop.TOKENS, Stop.CONTEXT, Stop.INVALID, Stop.REFUSED)
 """Ends of a triage batch after which a smaller one may do better."""
 
-
-@dataclass(frozen=True, slots=True)
-class AgentsReview:
-    """What the agents made of a change; every path is git's.
-
-    ``reviewed``: path to the agents that finished it. ``triaged``: path to triage's reason, for files
-    that triage alone read. ``failed``: path to why nobody read it, ``causes``: to the code of that.
-    ``withheld``: files that no model is shown, so only programs read them. A file in none of the four
-    has no lines to read.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    reviewed: Mapping[str, tuple[str, ...]]
-    triaged: Mapping[str, str]
-    failed: Mapping[str, str]
-    gaps: tuple[Reason, ...]
-    notes: tuple[str, ...]
-    spent_usd: float
-    cost_complete: bool
-    withheld: tuple[str, ...] = ()
-    causes: Mapping[str, str] = field(default_factory=dict)
+_TRIAGE_SHARE = 1 / 3
+"""So much of the money triage may use up: what it finds is only worth something if it is read."""
 
 
 def review_with_agents(
@@ -85,22 +71,26 @@ def review_with_agents(
     models: Mapping[str, str],
     journal: Journal,
     instructions: Sequence[tuple[str, str]] = (),
+    masker: Masker | None = None,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
     ``excluded`` are paths that nobody has to read. ``models`` gives a model id by agent or, where the
-    agent is not in it, by tier. ``instructions`` are (path, text) of the maintainers' notes.
+    agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
+    are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     """
+    masker = masker or Masker()
+    changes = mask_changes(changes, masker, repository.read_object)
     desk = _Desk(
         changes=changes,
-        evidence=evidence,
+        evidence=mask_evidence(evidence, masker),
         readable=select_readable(changes, excluded, repository.read_object),
-        toolbox=Toolbox(repository, changes, is_withheld),
+        toolbox=Toolbox(repository, changes, masker),
         claude=claude,
         ledger=Ledger(budget_usd),
         models=models,
         journal=journal,
-        instructions=instructions,
+        instructions=[(path, masker.mask_text(text)) for path, text in instructions],
     )
 
     async def run() -> AgentsReview:
@@ -110,20 +100,6 @@ def review_with_agents(
             await claude.aclose()
 
     return asyncio.run(run())
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A task that ended, with the parts of files that it was about."""
-
-    outcome: Outcome
-    error_code: str
-    answer: object = None
-
-    @property
-    def cause(self) -> str:
-        """The reason code of an end other than ``done``, else empty."""
-        return "" if self.outcome.stop is Stop.DONE else stop_code(self.outcome.stop, self.error_code)
 
 
 @dataclass(slots=True)
@@ -139,7 +115,7 @@ class _Desk:
     models: Mapping[str, str]
     journal: Journal
     instructions: Sequence[tuple[str, str]]
-    ended: list[_Ended] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     admission: Admission = field(init=False)
     fence: Fence = field(init=False)
@@ -154,17 +130,22 @@ class _Desk:
         self.admission = Admission(self.ledger)
 
     async def review(self) -> AgentsReview:
-        entries = await self._triage()
-        routes = route_files(self.readable.files, entries)
+        claimed = await asyncio.to_thread(
+            claim_files, self.readable.files, self.evidence, self.changes.head_sha
+        )
+        self.ledger.keep(self.ledger.limit_usd * (1 - _TRIAGE_SHARE))
+        entries = await self._triage(claimed)
+        self.ledger.keep(0)
+        routes = route_files(self.readable.files, entries, claimed)
         self._record_routes(routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
-        return self._report(routes, entries)
+        return sum_up(self.ended, routes, entries, self.readable, self.ledger, self.notes)
 
     # Triage.
 
-    async def _triage(self) -> dict[str, Entry]:
-        """What triage says of each file; one that it left out is asked for once more."""
-        files = self.readable.files
+    async def _triage(self, claimed: Claimed) -> dict[str, Entry]:
+        """What triage says of each file, claimed ones first; one that it left out is asked for once more."""
+        files = sorted(self.readable.files, key=lambda change: -len(claimed.get(change.path, ())))
         entries: dict[str, Entry] = {}
         unanswered = await self._triage_batches(plan_triage(files), entries, again=False)
         left = [change for change in files if change.path in unanswered]
@@ -177,9 +158,11 @@ class _Desk:
     ) -> set[str]:
         """Fill in ``entries``; returns the paths worth asking for again."""
         spec = SPECS["triage"]
+        failures = len(failed_tests(self.evidence))
+        prompts = [build_triage_prompt(spec, self.fence, batch, again=again) for batch in batches]
         tasks = [
-            self._run(spec, _task(spec, batch), build_triage_prompt(spec, self.fence, batch, again=again))
-            for batch in batches
+            self._run(spec, _task(spec, batch), tell_of_tests(prompt, failures))
+            for batch, prompt in zip(batches, prompts, strict=True)
         ]
         missing: set[str] = set()
         retry: set[str] = set()
@@ -200,34 +183,62 @@ class _Desk:
         return retry
 
     def _record_routes(self, routes: Routes, entries: Mapping[str, Entry]) -> None:
-        for path, why in routes.why.items():
-            self.journal.write("routed", path=visible_line(path), to="security", why=why)
-        for path, entry in entries.items():
-            if path in routes.triaged:
-                why = f"triage: {entry.risk}, {entry.reason}"
-                self.journal.write("routed", path=visible_line(path), to="nobody", why=why)
+        for path in (*routes.why, *routes.triaged):
+            self.journal.write(
+                "routed",
+                path=visible_line(path),
+                to="security" if path in routes.why else "nobody",
+                risk=entries[path].risk if path in entries else "",
+                signals=list(routes.signals.get(path, ())),
+            )
 
     # Security.
 
     async def _review_security(self, routes: Routes) -> None:
-        """The tasks riskiest first; all but the first wait until the shared prefix is in the cache."""
+        """The tasks riskiest first, then the second look at what they say."""
         spec = SPECS["security"]
-        batches = plan_security(routes.security, spec.bounds.context_tokens)
+        security = SecurityRound(
+            admission=self.admission,
+            ledger=self.ledger,
+            model=self._model(spec),
+            tools=tokens_of(weigh(self.toolbox.definitions(spec.tools))),
+            build=lambda parts, siblings: build_security_prompt(
+                spec, self.fence, self.shared, parts, has_siblings=siblings
+            ),
+            run=lambda task, prompt, claude: self._run(spec, task, prompt, claude=claude, admitted=True),
+            note=lambda task, run: self._note_end(spec, task, run),
+            redo=self._mark_redone,
+        )
+        await security.read(routes, self.claude)
+        await self._verify()
+
+    async def _fan_out(self, spec: AgentSpec, jobs: Sequence[Job]) -> list[Ended]:
+        """Tasks side by side; all but the first wait until the shared prefix is in the cache."""
         warmth = Warmth(self.claude)
         running = []
-        for number, batch in enumerate(batches):
-            prompt = build_security_prompt(
-                spec, self.fence, self.shared, batch, has_siblings=len(batches) > 1
-            )
+        for number, (task, prompt) in enumerate(jobs):
             if number:
                 await warmth.wait()
-            task = replace(_task(spec, batch), reason=summarise(batch, routes.why))
             claude = self.claude if number else warmth
             await self.admission.enter(spec)
             running.append(asyncio.create_task(self._run(spec, task, prompt, claude=claude, admitted=True)))
             if number == 0:
                 running[0].add_done_callback(lambda _: warmth.release())
-        await asyncio.gather(*running)
+        return await asyncio.gather(*running)
+
+    def _mark_redone(self, end: Ended) -> None:
+        """Note that what a task did not finish is given to others, who now answer for its files."""
+        place = next(number for number, known in enumerate(self.ended) if known is end)
+        self.ended[place] = replace(end, redone=True)
+
+    # The second look.
+
+    async def _verify(self) -> None:
+        spec = SPECS["verify"]
+        if self.models.get(spec.name) or self.models.get(spec.model_tier):
+            shown = replace(self.changes, files=self.readable.files)
+            read = self.toolbox.read_lines
+            self.notes += await look_again(self.ended, shown, read, self._fan_out, self.journal)
 
     # Failing tests.
 
@@ -242,11 +253,23 @@ class _Desk:
             self.notes.append(
                 f"test_fix was shown {len(shown)} of {len(failures)} failed tests: {left} found no room."
             )
-        room = int(spec.bounds.context_tokens * MATERIAL_SHARE) - len(text) // 3
+        end = await self._run(spec, *self._test_fix_job(text, shown, entries, share=MATERIAL_SHARE))
+        if end.outcome.stop is Stop.CONTEXT:
+            self._mark_redone(end)
+            half = -(-len(shown) // 2)
+            for part in filter(None, (shown[:half], shown[half:])):
+                job = self._test_fix_job(*render_failures(part), entries, share=MATERIAL_SHARE / 2)
+                await self._run(spec, *job)
+
+    def _test_fix_job(
+        self, text: str, shown: Sequence[Evidence], entries: Mapping[str, Entry], *, share: float
+    ) -> Job:
+        spec = SPECS["test_fix"]
+        room = int(spec.bounds.context_tokens * share) - len(text) // 3
         files = plan_test_fix(self.readable.files, shown, entries, room)
         prompt = build_test_fix_prompt(spec, self.fence, self.shared, (text, len(shown)), files)
         ids = tuple(item.id for item in shown)
-        await self._run(spec, replace(_task(spec, files), evidence_ids=ids, reason="tests failed"), prompt)
+        return replace(_task(spec, files), evidence_ids=ids, reason="tests failed"), prompt
 
     # One task.
 
@@ -258,24 +281,32 @@ class _Desk:
         *,
         claude: Asker | None = None,
         admitted: bool = False,
-    ) -> _Ended:
+    ) -> Ended:
         if not admitted:
             await self.admission.enter(spec)
-        model = self.models.get(spec.name) or self.models[spec.model_tier]
+        model = self._model(spec)
+        known = self.admission.refuse(model)
         toolbox = self.toolbox if spec.tools else None
         try:
-            run = self.admission.refuse(model) or await run_agent(
+            run = known or await run_agent(
                 spec, prompt, toolbox, claude or self.claude, self.ledger, self.journal, model=model
             )
-            self.admission.learn(model, run)
         finally:
             await self.admission.leave()
-        end = _Ended(self._outcome(spec, task, model, run), run.error_code, run.answer)
+        if known is None:
+            self.admission.learn(model, run)
+        return self._note_end(spec, task, run)
+
+    def _model(self, spec: AgentSpec) -> str:
+        return self.models.get(spec.name) or self.models[spec.model_tier]
+
+    def _note_end(self, spec: AgentSpec, task: Task, run: Run) -> Ended:
+        end = Ended(self._outcome(spec, task, run), run.error_code, run.answer)
         self.ended.append(end)
         self._record(end)
         return end
 
-    def _outcome(self, spec: AgentSpec, task: Task, model: str, run: Run) -> Outcome:
+    def _outcome(self, spec: AgentSpec, task: Task, run: Run) -> Outcome:
         claims: tuple[Claim, ...] = ()
         if run.stop is Stop.DONE:
             from reviewbot.agents.answers import to_claims  # noqa: PLC0415 - pydantic only where models run
@@ -285,8 +316,8 @@ class _Desk:
             )
         return Outcome(
             task=task,
-            model=model,
-            effort=spec.effort,
+            model=self._model(spec),
+            effort=run.effort or spec.effort,
             stop=run.stop,
             claims=claims,
             usage=run.usage,
@@ -296,9 +327,10 @@ class _Desk:
             denied_calls=run.denied_calls,
             seconds=run.seconds,
             detail="" if run.stop is Stop.DONE else explain_stop(spec.name, run),
+            degraded=run.degraded,
         )
 
-    def _record(self, end: _Ended) -> None:
+    def _record(self, end: Ended) -> None:
         outcome = end.outcome
         self.journal.write(
             "task_ended",
@@ -310,42 +342,6 @@ class _Desk:
             turns=outcome.turns,
             usd=outcome.usd,
         )
-
-    # What it comes to.
-
-    def _report(self, routes: Routes, entries: Mapping[str, Entry]) -> AgentsReview:
-        failed = dict(self.readable.failed)
-        outcomes = tuple(end.outcome for end in self.ended)
-        for path in routes.unread:
-            failed[path] = why_unread(outcomes, "triage", path) or "triage did not answer for it"
-        reviewed: dict[str, tuple[str, ...]] = {}
-        for change in routes.security:
-            why = why_unread(outcomes, "security", change.path)
-            if why:
-                failed[change.path] = why
-            else:
-                by = ("triage", "security") if change.path in entries else ("security",)
-                reviewed[change.path] = by
-        if self.readable.withheld:
-            self.notes.append(withheld_note(self.readable.withheld))
-        return AgentsReview(
-            outcomes=outcomes,
-            reviewed=reviewed,
-            triaged=routes.triaged,
-            failed=failed,
-            gaps=explain_gaps(((end.outcome, end.error_code) for end in self.ended), failed),
-            notes=tuple(self.notes),
-            spent_usd=self.ledger.spent_usd,
-            cost_complete=self.ledger.is_complete,
-            withheld=self.readable.withheld,
-            causes={path: cause for path in failed if (cause := self._cause(path))},
-        )
-
-    def _cause(self, path: str) -> str:
-        """The code of the last task about a path that did not end as ``done``."""
-        readers = (end for end in self.ended if end.outcome.task.agent != "test_fix")
-        codes = [end.cause for end in readers if end.cause and path in end.outcome.task.paths]
-        return codes[-1] if codes else ""
 
 
 def _task(spec: AgentSpec, parts: Iterable[FileChange]) -> Task:

@@ -1,6 +1,7 @@
 """Who looks at what: pure rules between triage's answer, the floor below it, and the tasks."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,8 @@ from reviewbot.agents.excerpts import (
     is_withheld_change,
     render_file,
     with_whole_text,
-    without_tail,
 )
-from reviewbot.agents.floor import risk_signals
+from reviewbot.agents.history import Prompt
 from reviewbot.claims import Claim, Quote, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange, Sha
 from reviewbot.errors import RepositoryError
@@ -24,6 +24,15 @@ TRIAGE_FILES = 100
 
 MATERIAL_SHARE = 0.55
 """How much of a task's context its hunks may fill: the rest is for instructions and what tools bring."""
+
+SMALLEST_SPLIT_TOKENS = 300
+"""What is smaller than this was not what filled a model's context."""
+
+TASK_FILES = 30
+"""Parts of files in one security task: each may bring findings, and an answer has a bound."""
+
+DELETED_LINES = 600
+"""So much of a file that is gone the dear models are shown; the tools read the rest in the base commit."""
 
 FAILURES_BYTES = 45_000
 TRACE_CHARACTERS = 5_000
@@ -55,33 +64,26 @@ class Entry:
         return replace(worst, agents=self.agents | other.agents)
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """Where each file goes. ``security`` has the riskiest first.
-
-    ``why`` has a line for each file of ``security``; ``unread`` are files that nobody reads.
-    """
-
-    security: tuple[FileChange, ...]
-    why: Mapping[str, str]
-    triaged: Mapping[str, str]
-    unread: tuple[str, ...]
-
-
 def select_readable(changes: ChangeSet, excluded: Collection[str], read: Callable[[Sha], bytes]) -> Readable:
     """The files with lines to read. What has none (a pure rename, a submodule) is not in it.
 
     Files of which the change set itself says that they could not be read are left to the ledger.
     """
     files, failed, withheld = [], {}, []
+    names = Counter(visible_line(change.path) for change in changes.files)
     for change in changes.files:
         if change.path in excluded or change.omitted or change.is_submodule or change.is_binary:
+            continue
+        if change.hunks and names[visible_line(change.path)] > 1:
+            failed[change.path] = (
+                "the name of another changed file looks the same, so no answer tells them apart"
+            )
             continue
         if is_withheld_change(change):
             withheld.append(change.path)
             continue
         try:
-            whole = without_tail(with_whole_text(change, read))
+            whole = with_whole_text(change, read)
         except RepositoryError as error:
             failed[change.path] = one_line(str(error), 200)
             continue
@@ -97,36 +99,38 @@ def plan_triage(files: Sequence[FileChange], *, smaller: bool = False) -> list[t
     return batch_files(files, TRIAGE_TOKENS // share, most)
 
 
-def route_files(files: Iterable[FileChange], entries: Mapping[str, Entry]) -> Routes:
-    """What triage names goes to the security agent; what the floor claims goes there whatever it says."""
-    security: list[tuple[int, FileChange]] = []
-    why: dict[str, str] = {}
-    triaged: dict[str, str] = {}
-    unread: list[str] = []
-    for change in files:
-        entry = entries.get(change.path)
-        signals = risk_signals(change)
-        named = entry is not None and (entry.risk in CLOSE_LOOK or "security" in entry.agents)
-        rank = 2 * RISKS.index(entry.risk) if entry else 3
-        if named or signals:
-            security.append((rank + bool(signals), change))
-            floor = ", ".join(signal.name for signal in signals)
-            why[change.path] = "; ".join(
-                filter(
-                    None, (f"triage: {entry.reason}" if entry and named else "", floor and f"floor: {floor}")
-                )
-            )
-        elif entry:
-            triaged[change.path] = entry.reason
-        else:
-            unread.append(change.path)
-    ordered = sorted(security, key=lambda pair: -pair[0])
-    return Routes(tuple(change for _, change in ordered), why, triaged, tuple(unread))
+def tell_of_tests(prompt: Prompt, failures: int) -> Prompt:
+    """The prompt of a triage batch with what is known of the tests, which decides about test_fix."""
+    known = f"{failures} tests of this change failed." if failures else "No test is known to have failed."
+    then = "" if failures else " Name test_fix for no file."
+    return Prompt(prompt.system, (*prompt.user, {"type": "text", "text": known + then}))
 
 
 def plan_security(files: Sequence[FileChange], context_tokens: int) -> list[tuple[FileChange, ...]]:
     """The security tasks, riskiest first, files of one folder together."""
-    return batch_files(files, int(context_tokens * MATERIAL_SHARE))
+    return batch_files(
+        [shorten(change) for change in files], int(context_tokens * MATERIAL_SHARE), TASK_FILES
+    )
+
+
+def split_batch(parts: Sequence[FileChange]) -> list[tuple[FileChange, ...]]:
+    """The parts in batches of about half the size; one batch where there is nothing to split."""
+    tokens = sum(estimate_tokens(render_file(part)) for part in parts)
+    return batch_files(parts, max(tokens // 2, SMALLEST_SPLIT_TOKENS), -(-len(parts) // 2))
+
+
+def shorten(change: FileChange) -> FileChange:
+    """A file that is gone with its first lines only, for the dear models; any other file as it is."""
+    if change.head_blob is not None or hidden_lines(change) <= 0:
+        return change
+    lines = change.hunks[0].lines[:DELETED_LINES]
+    return replace(change, hunks=(replace(change.hunks[0], base_count=len(lines), lines=lines),))
+
+
+def hidden_lines(change: FileChange) -> int:
+    """How many lines of a file that is gone only triage is shown."""
+    is_gone = change.head_blob is None and bool(change.hunks)
+    return max(0, change.deleted_lines - DELETED_LINES) if is_gone else 0
 
 
 def failed_tests(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -146,7 +150,11 @@ def render_failures(failures: Sequence[Evidence]) -> tuple[str, tuple[Evidence, 
     for group in groups.values():
         heads = "".join(_failure_head(item) for item in group)
         first = group[0]
-        said = visible(cut_middle("\n".join(filter(None, (first.message, first.trace))), TRACE_CHARACTERS))
+        parts = (
+            first.message if first.message.strip() not in f"{first.title}\n{first.trace}" else "",
+            first.trace,
+        )
+        said = visible(cut_middle("\n".join(filter(None, parts)), TRACE_CHARACTERS))
         text = f"{heads}{said}\n\n"
         left -= len(text.encode("utf-8", "replace"))
         if left < 0 and shown:
@@ -158,7 +166,9 @@ def render_failures(failures: Sequence[Evidence]) -> tuple[str, tuple[Evidence, 
 
 def _failure_head(item: Evidence) -> str:
     place = item.location
-    where = f" at {visible_line(place.path)}:{place.start_line}" if place else ""
+    # A report that names no line is given to us as line 1, where no test stands.
+    line = f":{place.start_line}" if place and place.start_line > 1 else ""
+    where = f" at {visible_line(place.path)}{line}" if place else ""
     return f"--- {one_line(item.id, 100)}: {one_line(item.title, 300)}{where}\n"
 
 
@@ -180,7 +190,7 @@ def plan_test_fix(
 
     shown: list[FileChange] = []
     left = budget_tokens
-    for change in sorted(files, key=likely):
+    for change in map(shorten, sorted(files, key=likely)):
         tokens = estimate_tokens(render_file(change))
         if tokens <= left:
             shown.append(change)
@@ -199,13 +209,6 @@ def read_entries(answer: object, batch: Iterable[FileChange]) -> dict[str, Entry
             entry = Entry(said.risk.value, one_line(said.reason, REASON_CHARACTERS), agents)
             found[path] = entry.merged(found[path]) if path in found else entry
     return found
-
-
-def summarise(parts: Iterable[FileChange], why: Mapping[str, str]) -> str:
-    """Why a security task was made: its riskiest file and how many more there are."""
-    paths = list(dict.fromkeys(part.path for part in parts))
-    more = f" (and {len(paths) - 1} more files)" if len(paths) > 1 else ""
-    return one_line(f"{visible_line(paths[0])}: {why[paths[0]]}", REASON_CHARACTERS) + more
 
 
 def restore_names(claim: Claim, changes: ChangeSet, task: Task) -> Claim:

@@ -31,8 +31,7 @@ TOOLS = {
         "Read lines of one file at the head commit (after the change) or the base commit (before it). "
         f"Gives {LINES} lines unless max_lines asks for fewer or more (at most {LINES_CAP}) and says how to "
         "go on. Lines come without numbers, so they can be quoted as they are. Any file of either commit can "
-        "be read, also one that the change leaves alone; the content of environment files, keys and "
-        "certificates is masked.",
+        "be read, also one that the change leaves alone. ******** hides a secret; a quote keeps it.",
         {
             "path": {**_STRING, "description": "Path from the root of the repository, as search prints it."},
             "side": {**_STRING, "enum": ["head", "base"], "description": "Which commit; head unless given."},
@@ -48,16 +47,16 @@ TOOLS = {
         {},
     ),
     "search": Tool(
-        "Find lines in the files of the head commit: definitions, callers, the check that a sibling has. "
-        f"Prints path:line: text, at most {HITS} lines. The text is taken literally, with case; with regex "
-        "true it is a POSIX extended regular expression without back-references. Files whose content is "
-        "masked are not searched.",
+        "Find lines in the files of the head or base commit: definitions, callers, the check that a sibling "
+        f"has. Prints path:line: text, at most {HITS} lines. The text is taken literally, with case; with "
+        "regex true it is a POSIX extended regular expression without back-references.",
         {
             "text": {**_STRING, "description": "One line of text, or the expression."},
             "regex": {"type": "boolean"},
             "path": {**_STRING, "description": "A file or folder to search in; everywhere unless given."},
+            "side": {**_STRING, "enum": ["head", "base"]},
         },
-        {"regex": False, "path": ""},
+        {"regex": False, "path": "", "side": "head"},
     ),
     "show_diff": Tool(
         "Show what the change does to one file, as in the request: for files that the request only lists, or "

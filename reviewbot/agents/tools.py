@@ -7,22 +7,27 @@ asks, the answer is text of bounded size.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from reviewbot.agents.excerpts import render_file
 from reviewbot.agents.tool_forms import HITS, LINES_CAP, LISTED, TOOLS, check_arguments, define, pattern_fault
-from reviewbot.change.content import decode_wide
+from reviewbot.change.content import decode_wide, split_lines
 from reviewbot.change.git import TreeEntry
 from reviewbot.core import ChangeSet, FileChange, Sha
 from reviewbot.errors import ReviewbotError
+from reviewbot.masking import CommitSide, Masker
 from reviewbot.text import one_line, visible, visible_line
 
 BYTES_CAP = 20_000
 LINE_CHARACTERS = 600
 FILE_BYTES_CAP = 8 * 1024 * 1024
 HIT_CHARACTERS = 240
-MASK = "********"
+KEPT_FILES = 16
+"""Files whose text is kept as it is shown."""
+
+MASKED_HITS = 20_000
+"""Lines that a search goes through where its first ones hold the text only in what is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,17 @@ class Objects(Protocol):
 
 
 class Toolbox:
-    """The tools over one change. ``hidden`` tells the paths whose content is masked.
+    """The tools over one change. ``changes`` are masked already; ``masker`` hides the secrets of files.
 
     Threads may share it.
     """
 
-    def __init__(self, repository: Objects, changes: ChangeSet, hidden: Callable[[str], bool]) -> None:
+    def __init__(self, repository: Objects, changes: ChangeSet, masker: Masker) -> None:
         self._objects = repository
         self._changes = changes
-        self._hidden = hidden
+        self._masker = masker
+        self._shown = lru_cache(maxsize=KEPT_FILES)(self._read_shown)
+        self._named = lru_cache(maxsize=KEPT_FILES)(self._read_named)
         self._run: dict[str, Callable[..., ToolResult]] = {
             "read_file": self._read_file,
             "list_files": self._list_files,
@@ -111,6 +118,38 @@ class Toolbox:
         except ReviewbotError as error:
             return ToolResult(f"This could not be read: {one_line(str(error), 300)}")
 
+    def read_lines(self, path: str, side: CommitSide) -> Sequence[str] | None:
+        """The lines of a file as models are shown them; None for what is absent, too large or no text.
+
+        ``path`` is git's name in head, of a deleted file in base.
+        """
+        change = self._by_path.get(visible_line(path))
+        if side == "base" and change:
+            path = change.old_path or path
+        return self._named(path, side)
+
+    def _read_named(self, path: str, side: CommitSide) -> Sequence[str] | None:
+        """As ``read_lines``, with the name that the file has in that commit."""
+        try:
+            entry = self._objects.entry_at(self._side(side)[1], path)
+            if entry is None or entry.kind != "blob":
+                return None
+            if self._objects.sizes([entry.sha]).get(entry.sha, 0) > FILE_BYTES_CAP:
+                return None
+            return self._shown(entry.sha, path, side)
+        except ReviewbotError:
+            return None
+
+    def _read_shown(self, sha: Sha, path: str, side: CommitSide) -> Sequence[str] | None:
+        """The lines of a text with secrets masked and hidden characters shown, or None for a binary file."""
+        data = self._objects.read_object(sha)
+        if not data:
+            return []
+        if b"\0" in data and decode_wide(data) is None:
+            return None
+        lines = self._masker.mask_lines(path, side, split_lines(data))
+        return visible("\n".join(lines)).removesuffix("\n").split("\n")
+
     # The names that a model may use.
 
     @cached_property
@@ -127,12 +166,14 @@ class Toolbox:
 
     # The tools.
 
-    def _read_file(self, path: str, side: str, start_line: int, max_lines: int) -> ToolResult:
-        paths, commit = (
-            (self._head_paths, self._changes.head_sha)
-            if side == "head"
-            else (self._base_paths, self._changes.base_sha)
-        )
+    def _side(self, side: CommitSide) -> tuple[dict[str, str], Sha]:
+        """The paths of a commit by what is shown of them, and its id."""
+        if side == "head":
+            return self._head_paths, self._changes.head_sha
+        return self._base_paths, self._changes.base_sha
+
+    def _read_file(self, path: str, side: CommitSide, start_line: int, max_lines: int) -> ToolResult:
+        paths, commit = self._side(side)
         if path not in paths:
             return self._no_such_file(path, side)
         entry = self._objects.entry_at(commit, paths[path])
@@ -141,11 +182,9 @@ class Toolbox:
         size = self._objects.sizes([entry.sha]).get(entry.sha, 0)
         if size > FILE_BYTES_CAP:
             return ToolResult(f"{path} has {size:,} bytes, too many to be read; search in it instead.")
-        lines = _text_lines(self._objects.read_object(entry.sha))
+        lines = self._shown(entry.sha, paths[path], side)
         if lines is None:
             return ToolResult(f"{path} is a binary file of {size:,} bytes.")
-        if self._hidden(paths[path]):
-            return ToolResult(f"{path} at {side}: {len(lines)} lines, content masked.\n{MASK}")
         link = " (a symbolic link; this is its target)" if entry.mode == "120000" else ""
         return _page(f"{path} at {side}{link}", lines, start_line, max_lines)
 
@@ -172,32 +211,57 @@ class Toolbox:
             rows = [f"{name} ({n} files)" if name.endswith("/") else name for name, n in counts.items()]
         return _page(f"{total:,} files", rows, 1, LISTED, how="call list_files with a longer prefix")
 
-    def _search(self, text: str, regex: bool, path: str) -> ToolResult:
+    def _search(self, text: str, regex: bool, path: str, side: CommitSide) -> ToolResult:
         fault = pattern_fault(text, regex=regex)
         if fault:
             return ToolResult(fault, denied=True)
+        paths, _ = self._side(side)
         place = path.rstrip("/")
-        if place and place not in self._head_paths:
-            inside = next(
-                (real for shown, real in self._head_paths.items() if shown.startswith(f"{place}/")), ""
-            )
+        if place and place not in paths:
+            inside = next((real for shown, real in paths.items() if shown.startswith(f"{place}/")), "")
             if not inside:
-                return ToolResult(f"{visible_line(path[:200])} is no file or folder of head.", denied=True)
+                return ToolResult(f"{visible_line(path[:200])} is no file or folder of {side}.", denied=True)
             pathspec = [inside[: _folder_length(inside, place.count("/") + 1)]]
         else:
-            pathspec = [self._head_paths[place]] if place else []
-        hits = self._objects.grep(
-            self._changes.head_sha, text, pathspec=pathspec, fixed=not regex, max_count=HITS + 1
-        )
-        rows = [
-            f"{visible_line(hit.path)}:{hit.line}: {_cut_line(visible_line(hit.text), HIT_CHARACTERS)}"
-            for hit in hits
-            if not self._hidden(hit.path)
-        ]
+            pathspec = [paths[place]] if place else []
+        rows, is_all = self._find_rows(text, pathspec, side, fixed=not regex)
+        if not rows and not is_all:
+            return ToolResult("What is masked holds too many such lines; name another path.")
         if not rows:
             return ToolResult("No line holds it.")
-        more = " or more; name a path or a longer text to see the others" if len(hits) > HITS else ""
-        return _page(f"{min(len(rows), HITS)} lines{more}", rows[:HITS], 1, HITS)
+        more = "" if is_all else " or more; name a path or a longer text to see the others"
+        count = "1 line" if len(rows) == 1 else f"{len(rows)} lines"
+        return _page(f"{count}{more}", rows, 1, HITS)
+
+    def _find_rows(
+        self, text: str, pathspec: Sequence[str], side: CommitSide, *, fixed: bool
+    ) -> tuple[list[str], bool]:
+        """The lines that may be shown, and whether they are all.
+
+        A text that stands only in what is masked is not found: the answer would tell that it is there.
+        Such lines must not crowd out the others.
+        """
+        commit = self._side(side)[1]
+        for most in (HITS + 1, MASKED_HITS):
+            found = self._objects.grep(commit, text, pathspec=pathspec, fixed=fixed, max_count=most)
+            rows: list[str] = []
+            for hit in found:
+                line = self._shown_hit(hit, side)
+                if not fixed or visible(text) in line:
+                    shown = _cut_line(line.strip(), HIT_CHARACTERS)
+                    rows.append(f"{visible_line(hit.path)}:{hit.line}: {shown}")
+                if len(rows) > HITS:
+                    return rows[:HITS], False
+            if len(found) < most:
+                return rows, True
+        return rows, False
+
+    def _shown_hit(self, hit: Hit, side: CommitSide) -> str:
+        """The line as read_file shows it; in a large file as it is by itself."""
+        lines = self._named(hit.path, side)
+        if lines is not None and hit.line <= len(lines):
+            return lines[hit.line - 1]
+        return visible(self._masker.mask_lines(hit.path, side, [hit.text], hit.line)[0])
 
     def _show_diff(self, path: str, start_line: int) -> ToolResult:
         change = self._by_path.get(path)
@@ -205,26 +269,11 @@ class Toolbox:
             known = path in self._head_paths or path in self._base_paths
             said = "is not changed; use read_file" if known else "is in neither commit"
             return ToolResult(f"{visible_line(path[:200])} {said}.", denied=not known)
-        if self._hidden(change.path) or self._hidden(change.old_path or ""):
-            return ToolResult(
-                f"{path}: +{change.added_lines} -{change.deleted_lines}, content masked.\n{MASK}"
-            )
         lines = render_file(change).removesuffix("\n").split("\n")
         why = change.omitted or ("binary file" if change.is_binary else "no line changed")
         if len(lines) == 1:
             return ToolResult(f"{lines[0]}\n({why})")
         return _page(f"diff of {path}", lines, start_line, LINES_CAP)
-
-
-def _text_lines(data: bytes) -> list[str] | None:
-    """The lines of a text with hidden characters shown, or None for a binary file."""
-    text = decode_wide(data)
-    if text is None:
-        if b"\0" in data:
-            return None
-        text = data.decode("utf-8", "surrogateescape")
-    shown = visible(text)
-    return shown.removesuffix("\n").split("\n") if shown else []
 
 
 def _page(title: str, lines: Sequence[str], start: int, most: int, how: str = "") -> ToolResult:

@@ -52,6 +52,24 @@ def test_a_third_outage_in_a_row_ends_the_asking_and_a_success_between_starts_an
     assert refused.detail == "Not asked: The provider did not answer."
 
 
+def test_what_is_kept_for_later_lets_nobody_in() -> None:
+    ledger = Ledger(100)
+    admission = Admission(ledger)
+    ledger.keep(99.9)
+
+    async def run() -> bool:
+        await admission.enter(SPEC)
+        alone = admission.is_alone
+        second = asyncio.create_task(admission.enter(SPEC))
+        await asyncio.sleep(0)
+        assert not second.done()
+        await admission.leave()
+        await second
+        return alone
+
+    assert asyncio.run(run())
+
+
 def test_a_model_that_is_gone_closes_itself_alone() -> None:
     admission = Admission(Ledger(1))
     admission.learn("gone", replace(OUTAGE, error_code="unknown_model"))

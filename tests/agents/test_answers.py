@@ -4,12 +4,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reviewbot.agents.answers import SecurityAnswer, TestFixAnswer, TriageAnswer, to_claims
+from reviewbot.agents.answers import FINDINGS_CAP, SecurityAnswer, TestFixAnswer, TriageAnswer, to_claims
 from reviewbot.agents.claude import transform
 from reviewbot.agents.rules import CAUSES, CERTAINTY, HIDDEN_INSTRUCTION_TITLE, SECURITY_RULES
+from reviewbot.agents.verify_answer import Judgement, VerifyAnswer
 from reviewbot.severity import Severity
 
-ANSWERS = (TriageAnswer, SecurityAnswer, TestFixAnswer)
+ANSWERS = (TriageAnswer, SecurityAnswer, TestFixAnswer, VerifyAnswer)
 FINDING: dict[str, Any] = {
     "rule": "sql-injection",
     "severity": "high",
@@ -62,6 +63,25 @@ def test_no_answer_has_a_field_for_a_verdict_or_for_reasoning(answer: type[BaseM
     names = json.dumps(transform(answer)).lower()
     for word in ('"verdict"', '"approve"', '"pass"', '"reasoning"', '"conclusion"', '"thinking"'):
         assert word not in names
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_schema_holds_nothing_that_a_model_does_not_need(answer: type[BaseModel]) -> None:
+    text = json.dumps(transform(answer))
+    for noise in ('"title": "', "{m", "``", "rules.", '"default"'):
+        assert noise not in text
+
+
+def test_a_finding_quotes_before_it_judges() -> None:
+    for answer, item in ((SecurityAnswer, "SecurityFinding"), (TestFixAnswer, "TestFailure")):
+        fields = list(transform(answer)["$defs"][item]["properties"])
+        assert fields.index("quotes") < fields.index("body") < fields.index("confidence")
+    assert [*transform(TriageAnswer)["$defs"]["TriagedFile"]["properties"]][:3] == ["path", "reason", "risk"]
+
+
+def test_an_edit_replaces_something() -> None:
+    with pytest.raises(ValidationError, match="length"):
+        failures(edits=[{"path": "a.py", "find": "", "replace": "x"}])
 
 
 def test_enum_values_count_in_any_case() -> None:
@@ -137,3 +157,22 @@ def test_the_lists_are_closed_and_each_id_stands_once() -> None:
     assert {"hidden-instruction", "other"} <= set(ids)
     values = [anchor.value for anchor in CERTAINTY.values()]
     assert values == sorted(values, reverse=True)
+
+
+def test_of_more_findings_than_count_the_worst_stay_and_the_others_are_counted() -> None:
+    one = security().model_dump(mode="json")["findings"][0]
+    levels = ["low"] * FINDINGS_CAP + ["critical"] * 2
+    answer = SecurityAnswer.model_validate({"findings": [{**one, "severity": level} for level in levels]})
+    claims = to_claims("security", answer)
+    kept = [claim for claim in claims if not claim.surplus]
+    assert len(claims) == FINDINGS_CAP + 2 and len(kept) == FINDINGS_CAP
+    assert sum(claim.severity is Severity.CRITICAL for claim in kept) == 2
+    assert all(not claim.quotes for claim in claims if claim.surplus)
+    assert str(FINDINGS_CAP) in json.dumps(SecurityAnswer.model_json_schema())
+
+
+def test_the_verifying_agents_schema_says_no_length_and_no_docstring() -> None:
+    schema = json.dumps(VerifyAnswer.model_json_schema())
+    assert "maxItems" not in schema and "What became" not in schema and '"stands"' in schema
+    answer = VerifyAnswer.model_validate({"quotes": [], "why": "x", "judgement": " Refuted "})
+    assert answer.judgement is Judgement.REFUTED

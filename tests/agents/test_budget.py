@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewbot.agents.budget import Account, Ledger, OverBudget
+from reviewbot.agents.budget import (
+    GROWTH_TOKENS,
+    Account,
+    Ledger,
+    OverBudget,
+    affordable_output,
+    affordable_prompt,
+)
+from reviewbot.agents.prices import worst_case_usd
 from reviewbot.claims import Usage
 
 
@@ -114,3 +122,46 @@ def test_lost_attempts_keep_their_worst_case_from_being_spent_again() -> None:
     assert not ledger.is_complete
     assert ledger.left_usd == pytest.approx(1.00 - 0.08 - 2 * 0.12)
     assert ledger.spent_usd == pytest.approx(0.08)
+
+
+def test_what_is_kept_cannot_be_reserved_until_it_is_let_go() -> None:
+    ledger = Ledger(0.30)
+    ledger.keep(0.20)
+    assert ledger.left_usd == pytest.approx(0.10) and ledger.unspent_usd == pytest.approx(0.10)
+    assert ledger.reserve(0.11) is None
+    held = ledger.reserve(0.10)
+    assert held is not None and ledger.unspent_usd == pytest.approx(0.10)
+    ledger.keep(0)
+    assert ledger.left_usd == pytest.approx(0.20)
+
+
+@given(st.integers(0, 60_000), st.integers(1, 16_000), st.floats(0, 1))
+def test_the_output_that_is_called_affordable_can_be_held_back(prompt: int, wanted: int, usd: float) -> None:
+    output = affordable_output("claude-opus-5-5", prompt, wanted, usd)
+    assert 0 <= output <= wanted
+    worst = worst_case_usd("claude-opus-5-5", prompt, output)
+    assert output == 0 or (worst is not None and worst <= usd)
+    more = worst_case_usd("claude-opus-5-5", prompt, output + 3)
+    assert output == wanted or (more is not None and more > usd)
+
+
+def test_the_prompt_that_is_called_affordable_leaves_room_for_each_call() -> None:
+    # Output 2,000 x $20, prompt x $5 of a million: (0.30 - 2 x 0.04) / $5 = 44,000, less the growth, halved.
+    assert affordable_prompt("claude-opus-5-5", 2_000, 0.30, calls=2) == pytest.approx(
+        (44_000 - GROWTH_TOKENS) / 2
+    )
+    assert affordable_prompt("claude-opus-5-5", 2_000, 0.10, calls=1) == pytest.approx(12_000)
+    assert affordable_prompt("claude-opus-5-5", 2_000, 0.01, calls=1) == 0
+    assert affordable_prompt("claude-of-tomorrow", 2_000, 0.01, calls=1) == float("inf")
+    assert affordable_output("claude-of-tomorrow", 2_000, 700, 0.01) == 700
+
+
+def test_a_run_pays_twice_where_the_second_call_fits_at_its_worst_beside_the_first() -> None:
+    # 0.05 + 0.02 for the first, 0.05 + 0.01 + 0.02 for the second, larger one.
+    def pays(usd: float, cached: int = 0) -> bool:
+        account = Account(Ledger(usd), "claude-opus-5-5", 5.00)
+        return account.pays_twice(10_000, 1_000, cached=cached)
+
+    assert [pays(0.149), pays(0.151)] == [False, True]
+    # The first one reads 10,000 tokens for 0.002.
+    assert [pays(0.101, 10_000), pays(0.103, 10_000)] == [False, True]

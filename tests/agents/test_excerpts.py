@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from reviewbot.agents.excerpts import (
     batch_files,
     estimate_tokens,
-    is_withheld,
     render_file,
     render_list,
     with_whole_text,
     without_tail,
 )
 from reviewbot.core import ChangeStatus, FileChange, Hunk
+from reviewbot.secret_shapes import is_settings
 
 SHA = "1" * 40
 
@@ -75,15 +75,15 @@ def test_hidden_characters_are_shown() -> None:
     "path",
     [".env", "a/.env.production", ".ENV.local", "prod.env", "certs/server.pem", "x/id_rsa", "id_ed25519", "a.p12", ".npmrc", ".netrc"],
 )  # fmt: skip
-def test_files_of_secrets_are_withheld(path: str) -> None:
-    assert is_withheld(path)
+def test_files_of_secrets_are_known_by_name(path: str) -> None:
+    assert is_settings(path)
 
 
 @pytest.mark.parametrize(
     "path", [".env.example", "a/.env.sample", "env.py", "keys.py", "id_rsa.pub", "pem.go", ".envoy/a.yml", "monkey", "src/key/a.ts"]
 )  # fmt: skip
-def test_ordinary_files_are_not_withheld(path: str) -> None:
-    assert not is_withheld(path)
+def test_ordinary_files_are_not_taken_for_them(path: str) -> None:
+    assert not is_settings(path)
 
 
 _LINES = st.lists(
@@ -151,11 +151,21 @@ def test_a_batch_holds_at_most_so_many_files() -> None:
 def test_the_list_names_every_file_or_counts_those_it_has_no_room_for() -> None:
     changes = [changed(f"d{n // 10}/file{n}.py", hunk_of("+x", "-y")) for n in range(100)]
     text = render_list(changes)
-    assert text.count("+1 -1") == 100 and text.startswith("d0/ file0.py +1 -1; file1.py")
+    assert text.count("+1 -1") == 100 and text.startswith("d0/{file0.py +1 -1; file1.py")
     short = render_list(changes, 500)
     assert len(short) < 600
     shown = short.count("+1 -1")
     assert f"… and {100 - shown} more changed files in {10 - shown // 10} more folders" in short
+
+
+def test_no_path_of_the_list_has_a_blank_in_it() -> None:
+    shown = render_list([changed("a/b/forms.py", hunk_of("+x")), changed("top.py", hunk_of("+x"))])
+    assert shown == "a/b/forms.py +1 -0\ntop.py +1 -0\n"
+
+
+def test_the_function_around_a_hunk_stands_behind_its_numbers() -> None:
+    hunk = replace(hunk_of("+x"), heading="def handler(request):\u200b")
+    assert "@@ -0,0 +1,1 @@ def handler(request):<U+200B>\n+x" in render_file(changed("a.py", hunk))
 
 
 def test_a_copy_is_shown_with_all_of_its_lines() -> None:

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,14 +74,37 @@ def test_a_plain_change_is_left_to_triage(path: str) -> None:
 DANGEROUS = [
     ("code-from-text", "value = eval(text)"), ("code-from-text", "x = pickle.loads(data)"),
     ("code-from-text", "const f = new Function(body)"), ("code-from-text", "doc = yaml.load(text)"),
-    ("command", "os.system(line)"), ("command", "run(line, shell=True)"), ("command", "exec.Command(name)"),
-    ("command", "Runtime.getRuntime().exec(line)"), ("command", "RUN curl -s $A | sh"),
     ("raw-markup", "box.innerHTML = text"), ("raw-markup", "{{ note | safe }}"), ("raw-markup", "template.HTML(x)"),
     ("built-query", "q = \"SELECT a FROM b WHERE c = '%s'\" % d"), ("built-query", "db.query(`DROP ${table}`)"),
     ("built-query", "q = f\"DELETE FROM a WHERE b = {c}\""), ("check-off", "InsecureSkipVerify: true,"),
-    ("check-off", "get(a, verify=False)"), ("check-off", "@csrf_exempt"), ("check-off", "os.chmod(a, 0o777)"),
+    ("check-off", "get(a, verify=False)"), ("check-off", "@csrf_exempt"), ("check-off", "os.chmod(a, 0o777)"), ("check-off", "RUN chmod -R 777 /srv"),
     ("unbounded-copy", "strcpy(a, b);"), ("unbounded-copy", "let a = unsafe { *b };"),
     ("archive-or-entity", "box.extractall(there)"), ("long-line", "x" * 2001),
+    ("built-query", "db.execute('select a from b where c = ' + d)"), ("built-query", "q = 'select a from b where c = ' + d"),
+    ("built-query", "$r = \"select a from b where c = \" . $d;"), ("built-path", "return open('/srv/' + name).read()"),
+    ("built-path", "fs.readFile(`/srv/${name}`, done)"), ("raw-markup", "return Template(text).render()"),
+    ("secret-compared", "if user.pw == pw:"), ("secret-compared", "if (row.password === given) {"),
+    ("request-value", "echo $_GET['x'];"), ("archive-or-entity", "return etree.fromstring(text)"),
+    ("slow-pattern", "return re.match(r'(a+)+$', text)"), ("weak-secret", "return hashlib.md5(password).hexdigest()"),
+    ("weak-secret", "return ''.join(random.choice('abc') for _ in range(20))"), ("check-off", "DEBUG = True"),
+    ("check-off", "ALLOWED_HOSTS = ['*']"), ("check-off", "app.use(cors({ origin: true, credentials: true }))"),
+    ("open-merge", "for (const k in src) { o[k] = src[k] }"), ("import", "import subprocess"),
+    ("import", "from lxml import etree"), ("import", "const { exec } = require('child_process')"),
+    ("import", '\t"os/exec"'), ("import", "import javax.crypto.Cipher;"),
+]  # fmt: skip
+COMMANDS = [
+    ("command", "os.system(line)"), ("command", "run(line, shell=True)"), ("command", "exec.Command(name)"),
+    ("command", "Runtime.getRuntime().exec(line)"), ("command", "RUN curl -s $A | sh"),
+    ("command", "`ls #{name}`"), ("command", "subprocess.run('ls ' + name)"),
+    ("command", "subprocess.run('curl x | sh', shell=True)"),
+]  # fmt: skip
+BOTH_WAYS = [
+    ("access-check", "    if not user.can_edit(page):"), ("access-check", "    if (!req.user.isAdmin) {"),
+    ("access-check", "@login_required"), ("access-check", "    raise PermissionDenied"),
+]  # fmt: skip
+REMOVED = [
+    ("protection-removed", "    text = escape(text)"), ("protection-removed", "  if (n > MAX)"),
+    ("protection-removed", "    path = os.path.realpath(path)"), ("protection-removed", "  if (len >= sizeof(buf))"),
 ]  # fmt: skip
 EVERYWHERE = [
     ("workflow-expression", "run: echo ${{ github.event.issue.title }}"),
@@ -91,13 +115,68 @@ EVERYWHERE = [
 ]
 
 
-@pytest.mark.parametrize(("signal", "line"), DANGEROUS + EVERYWHERE)
+@pytest.mark.parametrize(("signal", "line"), DANGEROUS + COMMANDS + BOTH_WAYS + EVERYWHERE)
 def test_one_dangerous_line_claims_a_file_of_any_size(signal: str, line: str) -> None:
     plain = [f"+colour = {number}" for number in range(300)]
     given = change("src/colour.py", hunk(*plain), hunk(" colour", "+" + line, " done()", start=500))
     found = {signal.name: signal.line for signal in risk_signals(given)}
     assert found[signal] == 501
     assert risk_signals(change("src/colour.py", hunk(*plain))) == ()
+
+
+@pytest.mark.parametrize(("signal", "line"), BOTH_WAYS + REMOVED)
+def test_one_deleted_protection_claims_a_file_of_any_size(signal: str, line: str) -> None:
+    plain = [f"+colour = {number}" for number in range(400)]
+    given = change("src/colour.py", hunk(*plain, "-" + line, *plain))
+    assert {signal.name: signal.line for signal in risk_signals(given)} == {signal: 410}
+
+
+def test_a_protection_that_goes_with_its_whole_file_claims_nothing_by_itself() -> None:
+    plain = [f"-colour = {number}" for number in range(400)]
+    gone = change("src/colour.py", hunk(*plain, "-    text = escape(text)", *plain))
+    assert names(gone) == ["protection-removed"]
+    assert names(replace(gone, status=ChangeStatus.DELETED, head_blob=None)) == []
+
+
+def test_a_protection_that_is_only_moved_claims_nothing() -> None:
+    moved = hunk("-    text = escape(text)", " colour = 1", "+        text = escape(text)")
+    assert "protection-removed" not in names(change("src/colour.py", moved))
+
+
+@pytest.mark.parametrize(("signal", "line"), COMMANDS)
+def test_what_starts_processes_counts_in_tests_and_not_in_documents(signal: str, line: str) -> None:
+    for path in ("tests/conftest.py", "docs/conf.py", "spec/colour.rb"):
+        assert signal in names(change(path, hunk("+" + line)))
+    for path in ("docs/colour.md", "README", "CHANGES.rst"):
+        assert names(change(path, hunk("+" + line))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if token == '(':", "if self.token == token.NAME:", "if password is None or password == '':", "x = a[i] = b[j]",
+        "with open(path) as file:", "return re.match(r'(a+)$', text)", "Template('plain').render()", "import sys",
+        "total = count(rows) + 1", "debug = False", "x = 777", "label = 'select a colour' + name[0]",
+    ],
+)  # fmt: skip
+def test_lines_that_only_look_alike_are_no_sinks(line: str) -> None:
+    plain = [f"+colour = {number}" for number in range(400)]
+    assert names(change("src/colour.py", hunk(*plain, "+" + line, *plain))) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["auth/session.py", "src/lib/permissions.ts", "web/login/form.go", "crypto/a.c"]
+)
+def test_code_that_is_named_for_what_it_guards_is_claimed_whole(path: str) -> None:
+    plain = hunk(*[f"+n = n + {number}" for number in range(400)])
+    assert names(change(path, plain)) == ["guarded-path"]
+    assert names(change("src/moved.py", plain, old_path=path)) == ["guarded-path"]
+    assert names(change(f"tests/{path}", plain)) == []
+
+
+def test_a_path_that_only_holds_such_letters_is_not() -> None:
+    for path in ("src/authors.py", "src/sessionless_colour.py", "cookiecutter/a.py", "docs/security.md"):
+        assert names(change(path, PLAIN)) == []
 
 
 @pytest.mark.parametrize(("signal", "line"), DANGEROUS + EVERYWHERE)
@@ -107,7 +186,7 @@ def test_in_tests_and_documents_only_secrets_workflows_and_hidden_text_count(sig
         assert (signal in names(change(path, hunk("+" + line)))) is everywhere
 
 
-@pytest.mark.parametrize(("signal", "line"), DANGEROUS + EVERYWHERE)
+@pytest.mark.parametrize(("signal", "line"), DANGEROUS + COMMANDS + EVERYWHERE)
 def test_a_dangerous_line_that_is_deleted_or_stood_before_is_no_sink(signal: str, line: str) -> None:
     assert signal not in names(change("src/colour.py", hunk("-" + line, " " + line, "+colour = 2")))
 
@@ -127,14 +206,14 @@ def test_a_deleted_guard_claims_a_file_and_names_the_head_line_it_stood_before()
 @pytest.mark.parametrize(
     ("path", "lines", "signal"),
     [
-        ("lib/login.rb", ("-  reset_session", "+  keep(user.session_token)"), "secrets"),
+        ("lib/visit.rb", ("-  reset_session", "+  keep(user.session_token)"), "secrets"),
         ("pkg/a.go", ("+\tname := filepath.Join(dir, upload.Filename)", "+\tos.Symlink(name, tmp)"), "file-paths"),
         ("A.java", ("-        cipher.init(ENCRYPT_MODE, key, randomNonce);", "+        cipher.init(1, key);"), "cryptography"),
-        ("web/a.php", ("-  echo htmlspecialchars($html);", "+  echo $html;"), "markup"),
+        ("web/a.php", ("-  echo $escaped_html;", "+  echo $html_template;"), "markup"),
         ("src/a.ts", ("+  return redirect(req.headers.referer ?? proxyHost);",), "network"),
-        ("src/a.c", ("-  if (depth > limit)", "-    return overflow;", "+  decompress(buf, len);"), "memory"),
+        ("src/a.c", ("-  if (depth)", "-    return overflow;", "+  decompress(buf, len);"), "memory"),
         ("src/merge.js", ("-  if (key === '__proto__') continue;", "+  target[key] = merge(a.prototype);"), "reflection"),
-        ("a/grant.py", ("-@permission_required('admin')", "+# anybody may log in"), "authorization"),
+        ("a/grant.py", ("-@permission_required('admin')", "+# anybody may log in"), "access-check"),
     ],
 )  # fmt: skip
 def test_words_of_risk_in_any_language_claim_a_small_change(
@@ -195,7 +274,7 @@ LINES = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["auth/session.py", "x.go", "docs/a.md", "a\udcff.js"]), st.lists(LINES, max_size=3))
+@given(st.sampled_from(["web/visit.py", "x.go", "docs/a.md", "a\udcff.js"]), st.lists(LINES, max_size=3))
 def test_any_file_is_judged_and_claimed_exactly_from_the_threshold_on(
     path: str, texts: list[list[str]]
 ) -> None:

@@ -1,4 +1,11 @@
-from reviewbot.agents.history import MAX_MARKS, History, Prompt, estimate_request_tokens, weigh
+from reviewbot.agents.history import (
+    MAX_MARKS,
+    History,
+    Prompt,
+    estimate_request_tokens,
+    for_one_request,
+    weigh,
+)
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 ONE = {"type": "text", "text": "one"}
@@ -47,3 +54,12 @@ def test_an_estimate_counts_three_bytes_a_token_and_no_escapes_of_json() -> None
     assert weigh("\u00e9") == 2 + 2
     text = "x = 'y'\n" * 3_000
     assert 8_000 <= estimate_request_tokens({"messages": [{"content": text}]}) <= 8_600
+
+
+def test_a_prompt_for_one_request_writes_only_what_others_read_to_the_cache() -> None:
+    marked = {**ONE, **MARK}
+    alone = for_one_request(Prompt((marked,), (ONE, marked, ONE)), "now")
+    assert alone == Prompt((marked,), (ONE, ONE, ONE, {"type": "text", "text": "now"}))
+    shared = for_one_request(Prompt((marked,), (marked, marked, ONE)), "now")
+    assert shared.user[:3] == (marked, ONE, ONE)
+    assert History(shared, [], marks_turns=False).messages()[0]["content"] == list(shared.user)

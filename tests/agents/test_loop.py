@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.calls import LEFT_OUT, MAX_CALLS_A_TURN, REPEATED
 from reviewbot.agents.claude import connect
-from reviewbot.agents.loop import LAST_TURN, Prompt, Run, run_agent
+from reviewbot.agents.loop import AT_ONCE, LAST_TURN, Prompt, Run, run_agent
 from reviewbot.agents.spec import AgentSpec, Bounds
 from reviewbot.agents.tools import ToolResult
 from reviewbot.claims import Stop, Usage
@@ -23,7 +23,7 @@ from tests.agents.fake_api import Answer, FakeApi, Step, bare, message, serving,
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 GOOD = text('{"found": ["a"]}')
-AT_ONCE = {"retry-after-ms": "1"}
+SOON = {"retry-after-ms": "1"}
 
 
 class Found(BaseModel):
@@ -306,12 +306,46 @@ def test_an_invalid_answer_is_repaired_once_with_what_was_wrong() -> None:
         ("[" * 3_000, "JSON"),
     ],
 )
-def test_an_answer_that_is_invalid_twice_ends_as_invalid_and_is_charged(answer: str, words: str) -> None:
+def test_an_answer_that_stays_invalid_also_with_more_effort_ends_as_invalid_and_is_charged(
+    answer: str, words: str
+) -> None:
     played = Played(said(text(answer)))
-    assert played.end == (Stop.INVALID, 2)
+    assert played.end == (Stop.INVALID, 3)
     assert words in played.run.detail
     assert played.run.answer is None
-    assert played.run.usd == pytest.approx(0.00028, abs=1e-9)
+    assert played.run.usd == pytest.approx(0.00042, abs=1e-9)
+    assert [body["output_config"]["effort"] for body in played.api.bodies] == ["medium", "medium", "high"]
+
+
+def test_two_invalid_answers_raise_the_effort_once_and_mark_the_run() -> None:
+    played = Played(said(text("no")), said(text("no")), said(GOOD))
+    assert played.end == (Stop.DONE, 3)
+    assert (played.run.effort, played.run.degraded) == ("high", True)
+    _, second, third = played.api.bodies
+    assert bare(third["messages"])[:3] == bare(second["messages"])
+    assert "did not validate" in third["messages"][-1]["content"][0]["text"]
+    once = Played(said(text("no")), said(GOOD))
+    assert (once.run.effort, once.run.degraded) == ("medium", False)
+
+
+def test_the_effort_is_not_raised_where_that_cannot_be_paid_or_there_is_no_step_left() -> None:
+    # Cold, a prompt of 4,000 tokens and 1,000 of output are $0.04 and more; $0.034 are spent by then.
+    large = {"input_tokens": 4_000, "output_tokens": 50}
+    for bounds, budget in (
+        (replace(BOUNDS, steps=2), 2.00),
+        (replace(BOUNDS, usd=0.07), 2.00),
+        (BOUNDS, 0.07),
+    ):
+        played = Played(said(text("no"), usage=large), bounds=bounds, budget=budget)
+        assert played.end == (Stop.INVALID, 2)
+        assert not played.run.degraded
+
+
+def test_what_was_cached_at_another_effort_is_reckoned_as_new() -> None:
+    warm = {"input_tokens": 10, "output_tokens": 50, "cache_read_input_tokens": 12_000}
+    played = Played(said(text("no"), usage=warm), bounds=replace(BOUNDS, usd=0.08))
+    # A third call from the cache would be $0.03; cold it may cost $0.085.
+    assert played.end == (Stop.INVALID, 2)
 
 
 def test_an_invalid_answer_too_long_to_be_sent_back_ends_at_the_context_bound() -> None:
@@ -323,7 +357,7 @@ def test_an_empty_answer_is_asked_for_again_unchanged() -> None:
     played = Played(said(), said(GOOD))
     assert played.end == (Stop.DONE, 2)
     assert played.api.raw[0] == played.api.raw[1]
-    assert Played(said()).end == (Stop.INVALID, 2)
+    assert Played(said()).end == (Stop.INVALID, 3)
 
 
 def test_an_empty_text_does_not_go_back_because_the_api_takes_none() -> None:
@@ -332,7 +366,7 @@ def test_an_empty_text_does_not_go_back_because_the_api_takes_none() -> None:
         "thinking",
         "tool_use",
     ]
-    assert Played(said(text(""))).end == (Stop.INVALID, 2)
+    assert Played(said(text(""))).end == (Stop.INVALID, 3)
 
 
 def test_tool_calls_beside_an_invalid_final_answer_are_answered_in_the_repair() -> None:
@@ -443,10 +477,46 @@ def test_a_conversation_ends_where_the_next_prompt_would_pass_the_bound() -> Non
     assert played.results(0) == []
 
 
+def test_where_money_is_short_a_call_is_allowed_less_output_down_to_a_quarter() -> None:
+    # The prompt of some 900 tokens costs 0.0045 at worst, 1,000 tokens of output 0.02.
+    played = Played(said(GOOD), budget=0.0175, without_tools=True)
+    assert played.end == (Stop.DONE, 1)
+    [body] = played.api.bodies
+    assert 250 < body["max_tokens"] < 1_000
+    assert played.records("model_call")[0]["max_tokens"] == body["max_tokens"]
+    assert Played(said(GOOD), budget=0.005, without_tools=True).end == (Stop.USD, 0)
+
+
+def test_an_answer_cut_at_the_smaller_bound_is_not_asked_again_with_no_more_room() -> None:
+    played = Played(said(GOOD, stop="max_tokens"), budget=0.0175, without_tools=True)
+    assert played.end == (Stop.USD, 1)
+
+
+def test_a_run_with_money_for_one_call_only_asks_for_the_answer_at_once_without_tools() -> None:
+    short = Played(said(GOOD), budget=0.017)
+    assert short.end == (Stop.DONE, 1)
+    [body] = short.api.bodies
+    assert "tools" not in body
+    content = body["messages"][0]["content"]
+    assert [block["text"] for block in content] == ["the change", "the task", AT_ONCE]
+    assert not any("cache_control" in block for block in content)
+    plenty = Played(said(GOOD), budget=0.10).api.bodies[0]
+    assert "tools" in plenty and "cache_control" in plenty["messages"][0]["content"][0]
+
+
+def test_the_last_turn_that_the_run_can_pay_is_told_so() -> None:
+    used = {"input_tokens": 1_000, "output_tokens": 500}
+    played = Played(calls(use("read_file", "t1", path="a"), usage=used), said(GOOD), budget=0.038)
+    assert played.end == (Stop.DONE, 2)
+    assert played.api.bodies[1]["messages"][-1]["content"][-1]["text"] == LAST_TURN
+    rich = Played(calls(use("read_file", "t1", path="a"), usage=used), said(GOOD), budget=0.50)
+    assert LAST_TURN not in str(rich.api.bodies[1]["messages"])
+
+
 def test_a_call_that_the_run_cannot_pay_is_not_made() -> None:
-    played = Played(said(GOOD), budget=0.01)
+    played = Played(said(GOOD), budget=0.001)
     assert played.end == (Stop.USD, 0)
-    assert "run's budget of $0.01" in played.run.detail
+    assert "run's budget of $0.00" in played.run.detail
     assert played.api.bodies == []
 
 
@@ -486,9 +556,9 @@ TOO_LONG = {"type": "error", "error": {"type": "invalid_request_error", "message
 @pytest.mark.parametrize(
     ("answer", "stop", "code", "requests", "usd"),
     [
-        (Answer(b"", 529, AT_ONCE), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
-        (Answer(b"", 500, AT_ONCE), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
-        (Answer(b"", 429, AT_ONCE), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
+        (Answer(b"", 529, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
+        (Answer(b"", 500, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
+        (Answer(b"", 429, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
         (Answer(b"", 429, {"retry-after": "3600"}), Stop.UNAVAILABLE, "provider_outage", 1, 0.0),
         (Answer(LIMIT, 429), Stop.UNAVAILABLE, "spend_limit", 1, 0.0),
         (Answer(b"", 402), Stop.UNAVAILABLE, "spend_limit", 1, 0.0),

@@ -3,6 +3,8 @@ from itertools import chain
 
 import pytest
 
+from reviewbot.agents.claude import transform
+from reviewbot.agents.excerpts import BYTES_PER_TOKEN
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
@@ -12,8 +14,9 @@ from reviewbot.agents.prompts import (
     foreign_texts,
     render_shared,
 )
-from reviewbot.agents.rules import CAUSES, SECURITY_RULES
+from reviewbot.agents.rules import CAUSES, CERTAINTY, SECURITY_RULES
 from reviewbot.agents.spec import SPECS
+from reviewbot.agents.tool_forms import define
 from reviewbot.core import ChangeSet
 from tests.agents.test_excerpts import changed, hunk_of
 
@@ -49,7 +52,7 @@ def test_two_runs_have_different_nonces() -> None:
     assert draw_fence([]).nonce != draw_fence([]).nonce
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", prompts())
 def test_every_prompt_shows_the_change_between_its_tags_and_the_task_last(name: str) -> None:
     text = prompts()[name]
     inside = text.split(f"<change-{FENCE.nonce}>\n")[1].split(f"</change-{FENCE.nonce}>")[0]
@@ -61,9 +64,32 @@ def test_every_prompt_shows_the_change_between_its_tags_and_the_task_last(name: 
 def test_the_closed_lists_stand_in_the_prompts() -> None:
     texts = prompts()
     for rule in SECURITY_RULES:
-        assert f"- {rule.id}: " in texts["security"]
+        assert (f"- {rule.id}: {rule.says}\n" in texts["security"]) is not rule.plain
     for cause in CAUSES:
         assert f"- {cause.id}: " in texts["test_fix"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("triage", 900), ("security", 3_300), ("test_fix", 2_800)])
+def test_what_every_request_repeats_stays_small(name: str, most: int) -> None:
+    spec = SPECS[name]
+    system = prompts()[name].partition(f"<{'change' if name == 'triage' else 'notes'}-{FENCE.nonce}>")[0]
+    fixed = [system, transform(spec.answer()), [define(tool) for tool in spec.tools]]
+    assert sum(len(json.dumps(part, ensure_ascii=False)) for part in fixed) / BYTES_PER_TOKEN < most
+
+
+def test_a_single_file_or_failure_is_not_counted() -> None:
+    triage = build_triage_prompt(SPECS["triage"], FENCE, FILES[:1], again=True).user[-1]["text"]
+    failure = build_test_fix_prompt(SPECS["test_fix"], FENCE, SHARED, ("x", 1), FILES).user[-1]["text"]
+    assert triage.startswith("Give one entry for the file above; an earlier answer left it out.")
+    assert failure.startswith("Explain the failure above by its id.")
+    many = build_test_fix_prompt(SPECS["test_fix"], FENCE, SHARED, ("x", 7), FILES).user[-1]["text"]
+    assert many.startswith("Explain the 7 failures above, each by its id in exactly one entry.")
+
+
+def test_the_words_of_certainty_are_explained_where_they_are_used() -> None:
+    for name in ("security", "test_fix"):
+        for word, anchor in CERTAINTY.items():
+            assert f"- {word}: {anchor.says}\n" in prompts()[name]
 
 
 def test_notes_of_maintainers_reach_security_and_test_fix_as_data_and_are_cut() -> None:

