@@ -8,7 +8,8 @@ from reviewbot.core import ChangeSet, Evidence, Mask, Reason, Rejected
 from reviewbot.evidence.analyzers import run_analyzers
 from reviewbot.evidence.attention import call_attention
 from reviewbot.evidence.files import read_evidence_files
-from reviewbot.evidence.junit import parse_junit
+from reviewbot.evidence.hidden import find_hidden
+from reviewbot.evidence.junit import JunitReport, parse_junit
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif import parse_sarif
 from reviewbot.evidence.sources import AnalyzerCall
@@ -59,7 +60,7 @@ def collect_evidence(
     """
     run = run_analyzers(changes, repository.read_object, names=analyzers, excluded=excluded)
     notices = () if is_scan else call_attention(changes)
-    every = (*run.evidence, *notices, *handed_in.evidence)
+    every = (*run.evidence, *find_hidden(changes), *notices, *handed_in.evidence)
     judged = _as_base(changes) if is_scan else changes
     return Collected(
         evidence=mark_suppressions(every, judged, repository.read_object),
@@ -87,14 +88,20 @@ def _as_base(changes: ChangeSet) -> ChangeSet:
 
 
 def read_handed_in(
-    sarif: Sequence[str], junit: Sequence[str], tree_paths: Callable[[], Sequence[str]], roots: Sequence[str]
+    sarif: Sequence[str],
+    junit: Sequence[str],
+    tree_paths: Callable[[], Sequence[str]],
+    roots: Sequence[str],
+    logs: Sequence[str] = (),
 ) -> HandedIn:
-    """The SARIF and JUnit files that the patterns name, as evidence about paths of the head tree.
+    """The SARIF and JUnit files and logs that the patterns name, as evidence about paths of the head tree.
+
+    A failed test that a JUnit file tells of, too, is taken from there: a log says no more of it.
 
     Raises:
         EvidenceError: a pattern that matches nothing, or a file that cannot be read whole.
     """
-    if not (sarif or junit):
+    if not (sarif or junit or logs):
         return HandedIn()
     tree = TreePaths(tree_paths(), roots)
     evidence: list[Evidence] = []
@@ -107,15 +114,28 @@ def read_handed_in(
         rejected += log.rejected
         notes += log.notes
         gaps += (Reason("unfinished_evidence", sentence) for sentence in log.unfinished)
+    reports = [(report, "JUnit") for report in read_evidence_files(junit, "JUnit")]
+    # The kinds that files.py lists are words of its sentences only.
+    reports += [(log, "log") for log in read_evidence_files(logs, "log")]
     tests = failed = 0
-    for name, data in read_evidence_files(junit, "JUnit"):
-        report = parse_junit(data, name, tree, start=len(evidence) + 1)
-        evidence += report.evidence
+    titles: set[str] = set()
+    for (name, data), kind in reports:
+        report = (_parse_log if kind == "log" else parse_junit)(data, name, tree, start=len(evidence) + 1)
+        repeated = {item.title for item in report.evidence} & titles if kind == "log" else set()
+        evidence += (item for item in report.evidence if item.title not in repeated)
+        titles.update(item.title for item in report.evidence)
         rejected += report.rejected
         gaps += (Reason("unfinished_evidence", sentence) for sentence in report.unfinished)
-        tests += report.tests
-        failed += report.failures + report.errors
-    if junit:
+        tests += report.tests - len(repeated)
+        failed += report.failures + report.errors - len(repeated)
+    if reports:
         blocked = " (they block with --fail-on-tests only)" if failed else ""
         notes.append(f"Tests handed in: {tests}, of which {failed} failed{blocked}.")
     return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps))
+
+
+def _parse_log(data: bytes, name: str, tree: TreePaths, start: int) -> JunitReport:
+    # Imported here: its many patterns cost 0.03 s that runs without a log need not pay.
+    from reviewbot.evidence.logs.read import parse_log  # noqa: PLC0415
+
+    return parse_log(data, name, tree, start)

@@ -15,7 +15,9 @@ TOTAL_CAP = 256 * 1024 * 1024
 """The most that is read for one kind of report, in bytes, so that many files cannot fill the memory."""
 
 
-def read_evidence_files(patterns: Sequence[str], kind: Literal["SARIF", "JUnit"]) -> list[tuple[str, bytes]]:
+def read_evidence_files(
+    patterns: Sequence[str], kind: Literal["SARIF", "JUnit", "log"]
+) -> list[tuple[str, bytes]]:
     """Read every file that a pattern (``*``, ``?``, ``[ab]``, ``**``) names, sorted by name, each once.
 
     Raises EvidenceError naming the pattern that matches nothing, or the file that is a folder, no

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from reviewbot.core import ChangeSet, Coverage, CoverageRow, CoverageStatus, FileChange
 
+KEY_MATERIAL = "key material, never shown to a model"
+
 
 @dataclass(frozen=True, slots=True)
 class Readers:
@@ -58,7 +60,7 @@ def _row(
     elif agents and (path in agents.failed or path in agents.reviewed or path in agents.triaged):
         status, by, reason = _by_agents(path, by, agents)
     elif by and (not agents or path in agents.withheld):
-        status, reason = CoverageStatus.REVIEWED, ""
+        status, reason = CoverageStatus.REVIEWED, KEY_MATERIAL if agents else ""
     elif has_nothing_to_scan(change):
         status, by, reason = CoverageStatus.REVIEWED, ("reviewbot",), "nothing to scan"
     else:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+from reviewbot.change.content import split_lines
 from reviewbot.change.git import TreeEntry
 from reviewbot.core import (
     ChangeSet,
@@ -28,15 +29,13 @@ from reviewbot.core import (
     Suppression,
 )
 from reviewbot.errors import RepositoryError
+from reviewbot.masking import mask
 
 CONTEXT_LINES = 2
 FRAME_LINES = 8
 QUOTE_LINES = 50
 QUOTE_CHARACTERS = 2_000
 LINE_CHARACTERS = 300
-KEPT_CHARACTERS = 4
-LONG_SECRET = 12
-"""Characters from which on the first ones of a secret may be shown, to tell which one it is."""
 
 
 class Objects(Protocol):
@@ -60,8 +59,10 @@ def ground_evidence(
     ``masks`` are places of secrets by path, beyond those that the evidence names itself.
     """
     ground = _Ground(evidence, changes, objects, masks)
-    placed = [ground.place(item) for item in evidence]
-    kept, rejected = _merge_overlapping(placed)
+    # File by file, so that few texts are held, however evidence jumps between large files.
+    by_path = sorted(enumerate(evidence), key=lambda pair: pair[1].location.path if pair[1].location else "")
+    placed = {number: ground.place(item) for number, item in by_path}
+    kept, rejected = _merge_overlapping([placed[number] for number in sorted(placed)])
     counted: Counter[str] = Counter()
     findings = []
     for finding in sorted(kept, key=_reading_order):
@@ -87,27 +88,6 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-def mask(line: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The line with the union of some spans hidden; of a long one its first characters stay."""
-    shown: list[str] = []
-    at = 0
-    for start, end in _union(spans, len(line)):
-        kept = min(KEPT_CHARACTERS, end - start) if end - start >= LONG_SECRET else 0
-        shown += (line[at : start + kept], "*" * 8)
-        at = end
-    return "".join(shown) + line[at:]
-
-
-def _union(spans: Iterable[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for first, last in sorted((start, length if end < 0 else min(end, length)) for start, end in spans):
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        elif first < last:
-            joined.append((first, last))
-    return joined
-
-
 class _Ground:
     """The head text of the files that evidence speaks of."""
 
@@ -121,7 +101,7 @@ class _Ground:
         self.changes = changes
         self.by_path = {change.path: change for change in changes.files}
         self.objects = objects
-        self.lines = lru_cache(maxsize=64)(self._lines)
+        self.lines = lru_cache(maxsize=8)(self._lines)
         self.index = lru_cache(maxsize=4)(self._index)
         self.masks: dict[tuple[str, int], list[tuple[int, int]]] = {}
         named = ((item.location.path, item.masks) for item in evidence if item.location)
@@ -140,7 +120,7 @@ class _Ground:
             content = self.objects.read_object(sha) if sha else None
         except RepositoryError:
             return None
-        return tuple(content.decode("utf-8", "surrogateescape").split("\n")) if content is not None else None
+        return tuple(split_lines(content)) if content is not None else None
 
     def place(self, item: Evidence) -> Finding:
         """The evidence with a location that is true in head, its quote and its frame."""
@@ -294,30 +274,37 @@ def _identity(finding: Finding, ground: _Ground) -> str:
 def _merge_overlapping(findings: Sequence[Finding]) -> tuple[list[Finding], list[Rejected]]:
     """One finding where the same rule speaks of the same lines twice (say, our ruff and a SARIF of it).
 
-    The stronger one stays, so that nothing handed in can push out what would block.
+    The stronger one stays, so that nothing handed in can push out what would block: one that is worse but
+    less sure may not block, and pushes nothing out.
     """
     kept: list[Finding] = []
     rejected: list[Rejected] = []
-    covered: dict[tuple[str, str, Side], list[tuple[int, int]]] = {}
+    covered: dict[tuple[str, str, Side], dict[float, list[tuple[int, int]]]] = {}
     for finding in sorted(findings, key=_strength):
         place = finding.location
         if place is None or finding.evidence.source == "junit":
             kept.append(finding)
             continue
-        ranges = covered.setdefault((finding.rule.lower(), place.path, place.side), [])
-        if _overlap(ranges, place.start_line, place.end_line):
+        sure = finding.evidence.confidence if finding.in_diff and not _is_silenced(finding) else 0.0
+        by_sureness = covered.setdefault((finding.rule.lower(), place.path, place.side), {})
+        surer = (ranges for least, ranges in by_sureness.items() if least >= sure)
+        if any(_overlap(ranges, place.start_line, place.end_line) for ranges in surer):
             why = f"line {place.start_line} already has a finding of this rule"
             rejected.append(Rejected(finding.evidence.source, finding.rule, place.path, why))
         else:
-            insort(ranges, (place.start_line, place.end_line))
+            insort(by_sureness.setdefault(sure, []), (place.start_line, place.end_line))
             kept.append(finding)
     return kept, rejected
+
+
+def _is_silenced(finding: Finding) -> bool:
+    return finding.evidence.advisory or finding.evidence.suppression is Suppression.BASE
 
 
 def _strength(finding: Finding) -> tuple[bool, bool, int, float, bool, tuple[str, int, str, str]]:
     """What would block first, then ours before what was handed in."""
     evidence = finding.evidence
-    silenced = evidence.advisory or evidence.suppression is Suppression.BASE
+    silenced = _is_silenced(finding)
     foreign = evidence.source != "analyzer"
     order = _reading_order(finding)
     return (not finding.in_diff, silenced, -evidence.severity.rank, -evidence.confidence, foreign, order)

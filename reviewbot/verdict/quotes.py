@@ -2,24 +2,35 @@
 
 Path and lines come from here, never from the model: its lines only choose between several places that
 hold the text. A claim of which one quote is found nowhere is dropped and counted; so is an edit that
-does not apply to the head blob exactly once.
+does not apply to the head blob exactly once, and one that weakens a test (``verdict.weakening``). The
+author of a change wants true claims to be dropped, or placed where nothing blocks: whatever way a model
+was shown a text or a name is a way to find it.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from reviewbot.claims import Claim, Edit, Quote
-from reviewbot.core import ChangeSet, Evidence, Location, Rejected, Sha, Side
-from reviewbot.errors import RepositoryError
-from reviewbot.text import visible
-from reviewbot.verdict.grounding import Objects, fold, touches
+from reviewbot.core import ChangeSet, Evidence, LineRanges, Location, Rejected, Side
+from reviewbot.masking import MASK, Masker
+from reviewbot.verdict.grounding import touches
+from reviewbot.verdict.quoted_texts import Blobs, MaskedBlobs, Objects, Text, fold_line
+from reviewbot.verdict.weakening import find_weakening
 
 SHORTEST_QUOTE = 3
 """Characters that are no blanks: less text stands everywhere and tells no place."""
 
 MAX_PLACES = 2_000
-"""Places of one text that are compared; a quote with more says nothing anyway."""
+"""Places of one text that are compared, in the file and once more in its changed lines."""
+
+EDITED_CHARACTERS = 2_000_000
+"""No edit is applied to a larger file."""
+
+_CUT = re.compile(r" \[… \d+ more characters\]$", re.MULTILINE)
+"""How the tools say that they show the beginning of a line only (``agents.tools``)."""
 
 
 class _Place(NamedTuple):
@@ -28,22 +39,29 @@ class _Place(NamedTuple):
 
 
 def ground_claims(
-    claims: Sequence[Claim], changes: ChangeSet, objects: Objects
+    claims: Sequence[Claim], changes: ChangeSet, objects: Objects, masker: Masker | None = None
 ) -> tuple[tuple[Evidence, ...], tuple[Rejected, ...]]:
-    """Evidence for each claim whose quotes are all found, and what was dropped of claims and edits."""
-    blobs = _Blobs(changes, objects)
+    """Evidence for each claim whose quotes are all found, and what was dropped of claims and edits.
+
+    ``masker`` is the one through which models saw the files: a quote with a mask is looked for in them.
+    """
+    blobs = Blobs(changes, objects)
+    places = _find_all(claims, blobs)
+    masked = [
+        quote for claim in claims for quote in claim.quotes if MASK in quote.text and quote not in places
+    ]
+    if masker and masked:
+        places |= _find_all(claims, MaskedBlobs(changes, objects, masker), only=frozenset(masked))
     evidence: list[Evidence] = []
     rejected: list[Rejected] = []
     for number, claim in enumerate(claims, 1):
-        places = [_find(quote, blobs) for quote in claim.quotes]
-        missing = [quote for quote, place in zip(claim.quotes, places, strict=True) if place is None]
-        found = [place for place in places if place is not None]
-        if missing or not found:
+        missing = [quote for quote in claim.quotes if quote not in places]
+        if missing or not claim.quotes:
             rejected.append(_dropped(claim, missing))
             continue
         edits, refused = _apply(claim, blobs)
         rejected += refused
-        evidence.append(_evidence(f"C{number}", claim, found, edits))
+        evidence.append(_evidence(f"C{number}", claim, [places[quote] for quote in claim.quotes], edits))
     return tuple(evidence), tuple(rejected)
 
 
@@ -70,66 +88,37 @@ def _evidence(name: str, claim: Claim, places: Sequence[_Place], edits: tuple[Ed
 def _dropped(claim: Claim, missing: Sequence[Quote]) -> Rejected:
     path = next((quote.path for quote in (*missing, *claim.quotes)), None)
     why = "its quote is not in the file" if missing else "it quotes nothing"
+    if claim.surplus:
+        why = "it came after as many findings as one answer may hold, none of them less severe"
     return Rejected("agent", f"{claim.agent}/{claim.rule}", path, why)
 
 
-class _Blobs:
-    """The texts of both commits by path, each once."""
-
-    def __init__(self, changes: ChangeSet, objects: Objects) -> None:
-        self.changes = changes
-        self.by_path = {change.path: change for change in changes.files}
-        self._objects = objects
-        self.head = lru_cache(maxsize=128)(self._head)
-        self.base = lru_cache(maxsize=128)(self._base)
-        self.folded = lru_cache(maxsize=128)(self._folded)
-
-    def _head(self, path: str) -> str | None:
-        change = self.by_path.get(path)
-        return self._read(change.head_blob) if change else self._read_at(self.changes.head_sha, path)
-
-    def _base(self, path: str) -> str | None:
-        """The base text of a changed file, by its path in head; other files are the same in both."""
-        change = self.by_path.get(path)
-        return self._read(change.base_blob) if change else None
-
-    def _folded(self, path: str, side: Side) -> tuple[str, tuple[int, ...]]:
-        """The text as models are shown it, white space folded, without empty lines, and each line's number.
-
-        Models are shown hidden characters by name.
-        """
-        text = (self.head if side is Side.RIGHT else self.base)(path) or ""
-        lines = enumerate(text.split("\n"), 1)
-        rows = [(fold(visible(line.rstrip("\r"))), number) for number, line in lines]
-        kept = [(line, number) for line, number in rows if line]
-        return "\n".join(line for line, _ in kept), tuple(number for _, number in kept)
-
-    def _read_at(self, commit: Sha, path: str) -> str | None:
-        try:
-            entry = self._objects.entry_at(commit, path)
-        except RepositoryError:
-            return None
-        return self._read(entry.sha) if entry and entry.kind == "blob" else None
-
-    def _read(self, sha: Sha | None) -> str | None:
-        try:
-            return self._objects.read_object(sha).decode("utf-8", "surrogateescape") if sha else None
-        except RepositoryError:
-            return None
+def _find_all(
+    claims: Sequence[Claim], blobs: Blobs, only: Collection[Quote] | None = None
+) -> dict[Quote, _Place]:
+    """The best place of each quote (of ``only``) that has one; file by file, so that each is read once."""
+    every = dict.fromkeys(quote for claim in claims for quote in claim.quotes)
+    quotes = [quote for quote in every if only is None or quote in only]
+    asked = [(path, quote) for quote in quotes for path in blobs.named(quote.path)]
+    found: dict[Quote, _Place] = {}
+    for path, quote in sorted(asked, key=lambda pair: pair[0]):
+        place = _find(quote, path, blobs)
+        if place and (quote not in found or _rank(place, quote) < _rank(found[quote], quote)):
+            found[quote] = place
+    return found
 
 
-def _find(quote: Quote, blobs: _Blobs) -> _Place | None:
-    """The best place of a quote: exact before folded, inside the diff, in head, near the stated line."""
+def _find(quote: Quote, path: str, blobs: Blobs) -> _Place | None:
+    """The best place of a quote in a file: inside the diff, exact before folded, in head, near its line."""
+    found = None
     for text in _spellings(quote.text):
-        if len("".join(text.split())) < SHORTEST_QUOTE:
-            continue
-        for search in (_exact, _folded):
-            places = [
-                _Place(location, _in_diff(location, blobs)) for location in search(text, quote.path, blobs)
-            ]
-            if places:
-                return min(places, key=lambda place: _rank(place, quote))
-    return None
+        for wanted, search in ((text.strip(), blobs.plain), (_fold_lines(text), blobs.folded)):
+            places = [_Place(at, _in_diff(at, blobs)) for at in _search(wanted, search, path, blobs)]
+            best = min(places, key=lambda place: _rank(place, quote), default=None)
+            if best and best.in_diff:
+                return best
+            found = found or best
+    return found
 
 
 def _rank(place: _Place, quote: Quote) -> tuple[bool, bool, int]:
@@ -137,57 +126,70 @@ def _rank(place: _Place, quote: Quote) -> tuple[bool, bool, int]:
     return (not place.in_diff, at.side is Side.LEFT, abs(at.start_line - quote.start_line))
 
 
-def _in_diff(location: Location, blobs: _Blobs) -> bool:
+def _in_diff(location: Location, blobs: Blobs) -> bool:
     change = blobs.by_path.get(location.path)
     return change is not None and touches(change, location)
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text as said; then, where every line begins with a diff's sign, without it."""
+    """The text as said, up to where a tool cut it; and without the sign that a diff puts before each line."""
     said = text.replace("\r\n", "\n").strip("\n")
     yield said
+    if cut := _CUT.search(said):
+        yield said[: cut.start()]
     lines = [line for line in said.split("\n") if line]
     if lines and all(line[0] in "+- " for line in lines) and any(line[0] in "+-" for line in lines):
         yield "\n".join(line[1:] for line in lines)
 
 
-def _exact(text: str, path: str, blobs: _Blobs) -> Iterator[Location]:
-    for side, blob in ((Side.RIGHT, blobs.head(path)), (Side.LEFT, blobs.base(path))):
-        if blob is None:
-            continue
-        plain = blob.replace("\r\n", "\n")
-        span = text.strip().count("\n")
-        for at in _occurrences(plain, text.strip()):
-            first = plain.count("\n", 0, at) + 1
-            yield Location(path, first, first + span, side)
+def _fold_lines(text: str) -> str:
+    return "\n".join(line for line in map(fold_line, text.split("\n")) if line)
 
 
-def _folded(text: str, path: str, blobs: _Blobs) -> Iterator[Location]:
-    wanted = "\n".join(line for line in map(fold, text.split("\n")) if line)
+def _search(wanted: str, text_of: Callable[[str, Side], Text], path: str, blobs: Blobs) -> Iterator[Location]:
+    if len("".join(wanted.split())) < SHORTEST_QUOTE:
+        return
+    span = wanted.count("\n")
     for side in (Side.RIGHT, Side.LEFT):
-        whole, numbers = blobs.folded(path, side)
-        for at in _occurrences(whole, wanted):
-            first = whole.count("\n", 0, at)
-            yield Location(path, numbers[first], numbers[first + wanted.count("\n")], side)
+        text = text_of(path, side)
+        rows = [*islice(_occurrences(text.whole, wanted), MAX_PLACES)]
+        if len(rows) == MAX_PLACES:
+            rows += islice(_rows_in_diff(text, wanted, blobs.changed(path, side)), MAX_PLACES)
+        for row in rows:
+            yield Location(path, text.numbers[row], text.numbers[row + span], side)
 
 
 def _occurrences(whole: str, wanted: str) -> Iterator[int]:
-    at = whole.find(wanted) if wanted else -1
-    for _ in range(MAX_PLACES):
-        if at < 0:
+    """The row, from 0, in which each occurrence begins, one for each row."""
+    row = start = 0
+    at = whole.find(wanted)
+    while at >= 0:
+        row += whole.count("\n", start, at)
+        yield row
+        end = whole.find("\n", at)
+        if end < 0:
             return
-        yield at
-        at = whole.find(wanted, at + 1)
+        row, start = row + 1, end + 1
+        at = whole.find(wanted, start)
 
 
-def _apply(claim: Claim, blobs: _Blobs) -> tuple[tuple[Edit, ...], list[Rejected]]:
+def _rows_in_diff(text: Text, wanted: str, ranges: LineRanges) -> Iterator[int]:
+    """The rows of occurrences that touch some ranges of lines."""
+    rows, span = text.whole.split("\n"), wanted.count("\n")
+    for first, last in ranges:
+        start = max(0, bisect_left(text.numbers, first) - span)
+        window = rows[start : bisect_right(text.numbers, last) + span]
+        yield from (start + row for row in _occurrences("\n".join(window), wanted))
+
+
+def _apply(claim: Claim, blobs: Blobs) -> tuple[tuple[Edit, ...], list[Rejected]]:
     """The edits that apply one after the other, and those that do not."""
     texts: dict[str, str] = {}
     kept: list[Edit] = []
     refused: list[Rejected] = []
     for edit in claim.edits:
         text = texts.get(edit.path, blobs.head(edit.path))
-        why = _refusal(edit, text)
+        why = _refusal(edit, text) or _weakening(edit, text or "")
         if why or text is None:
             refused.append(
                 Rejected("agent", f"{claim.agent}/{claim.rule}", edit.path, f"edit removed: {why}")
@@ -198,10 +200,17 @@ def _apply(claim: Claim, blobs: _Blobs) -> tuple[tuple[Edit, ...], list[Rejected
     return tuple(kept), refused
 
 
+def _weakening(edit: Edit, text: str) -> str:
+    found = find_weakening(edit, text)
+    return f"it weakens a test: {', '.join(found)}" if found else ""
+
+
 def _refusal(edit: Edit, text: str | None) -> str:
     if text is None:
         return "the file is not in head"
-    times = len(list(_occurrences(text, edit.find)))
-    if times != 1:
-        return "its text is not in the file" if not times else "its text stands there more than once"
+    if len(text) > EDITED_CHARACTERS:
+        return "the file is too large for an edit"
+    at = text.find(edit.find) if edit.find else -1
+    if at < 0 or text.find(edit.find, at + 1) >= 0:
+        return "its text is not in the file" if at < 0 else "its text stands there more than once"
     return "it changes nothing" if edit.find == edit.replace else ""

@@ -70,6 +70,6 @@ def test_with_agents_an_analyzer_alone_is_no_review_but_where_no_model_may_look(
         ("let_be.py", "triaged", ("triage", "detect-secrets"), "a typing error in a comment", ""),
         ("outage.py", "unreviewed", ("detect-secrets",), "the provider did not answer", "provider_outage"),
         ("left.py", "unreviewed", ("detect-secrets",), "no agent read it", ""),
-        (".env", "reviewed", ("detect-secrets",), "", ""),
+        (".env", "reviewed", ("detect-secrets",), "key material, never shown to a model", ""),
         ("gone.py", "reviewed", ("reviewbot",), "nothing to scan", ""),
     ]

@@ -5,7 +5,8 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side
-from reviewbot.verdict.grounding import ground_evidence, mask, touches
+from reviewbot.masking import mask
+from reviewbot.verdict.grounding import ground_evidence, touches
 from tests.repositories import Sandbox
 
 EVIDENCE = Evidence("1", "analyzer", "ruff", "S602", Severity.HIGH, "a shell")
@@ -209,6 +210,29 @@ def test_a_result_outside_the_diff_cannot_swallow_one_inside_it(
     assert finding.in_diff
 
 
+@pytest.mark.parametrize("source", ["sarif", "agent"])
+def test_a_result_that_is_worse_but_a_guess_cannot_push_out_one_that_is_sure(
+    sandbox: Sandbox, commits: tuple[str, str], source: str
+) -> None:
+    guess = at(1, 9, source=source, severity=Severity.CRITICAL, confidence=0.2)
+    sure = at(3, source=source, confidence=0.95)
+    for order in ((sure, guess), (guess, sure)):
+        found = ground(sandbox, *commits, *order)
+        assert {(one.severity, one.evidence.confidence) for one in found} == {
+            (Severity.CRITICAL, 0.2),
+            (Severity.HIGH, 0.95),
+        }
+        assert len({one.fingerprint for one in found}) == 2
+
+
+def test_what_a_weaker_result_of_the_rule_cannot_push_out_may_repeat_it(
+    sandbox: Sandbox, commits: tuple[str, str]
+) -> None:
+    same = [at(3, source="agent", confidence=0.4), at(3, source="agent", confidence=0.95)]
+    [finding] = ground(sandbox, *commits, *same)
+    assert finding.evidence.confidence == 0.95
+
+
 def test_a_chain_of_ranges_drops_only_what_overlaps_what_is_kept(sandbox: Sandbox) -> None:
     base = sandbox.commit({"a.py": "x\n"})
     head = sandbox.commit({"a.py": "".join(f"{number}\n" for number in range(30))})
@@ -272,3 +296,29 @@ def test_a_result_for_a_whole_file_that_did_not_change_is_outside_the_diff(sandb
     head_sha = sandbox.commit({"b.py": "y\n"})
     [finding] = ground(sandbox, base_sha, head_sha, at(1, 2**31 - 1, source="sarif"))
     assert not finding.in_diff
+
+
+def test_evidence_that_jumps_between_files_reads_each_file_once(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"x": "1\n"})
+    head = sandbox.commit({f"{number}.py": "one\ntwo\n" for number in range(30)})
+    evidence = [at(1 + number % 2, path=f"{number % 30}.py", rule=f"R{number}") for number in range(240)]
+    read: list[str] = []
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, base, head)
+        # Every file has a blob of its own name here, so that a count of reads is one of files.
+        files = tuple(replace(change, head_blob=f"{n:040x}") for n, change in enumerate(changes.files))
+        real = repository.read_object
+        blob = changes.files[0].head_blob or ""
+        repository.read_object = lambda sha: read.append(sha) or real(blob)  # type: ignore[method-assign,func-returns-value]
+        findings, _ = ground_evidence(evidence, replace(changes, files=files), repository)
+    assert len(findings) == 240
+    assert len(read) <= 2 * 30  # once to place them, once for their fingerprints
+
+
+def test_quote_and_frame_of_a_file_in_utf_16_are_its_text(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({"w.ps1": "one\ntwo\n".encode("utf-16")})
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, base, head)
+        [finding] = ground_evidence([at(2, path="w.ps1")], changes, repository)[0]
+    assert finding.quote == "two" and finding.frame is not None and finding.frame.lines == ("one", "two")

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Claim, Edit, Quote
 from reviewbot.core import ChangeSet, Evidence, Rejected, Severity, Side
+from reviewbot.masking import Masker
+from reviewbot.text import visible
 from reviewbot.verdict.grounding import ground_evidence
 from reviewbot.verdict.quotes import ground_claims
 from tests.repositories import Sandbox
@@ -190,3 +193,165 @@ class _OneFile:
         from reviewbot.change.git import TreeEntry
 
         return TreeEntry("100644", "blob", "c" * 40)
+
+    def tree_paths(self, tree: str) -> tuple[str, ...]:
+        return ()
+
+
+# What a hostile author may do so that a true claim is not found, or is found where it blocks nothing.
+
+
+@pytest.fixture
+def located(sandbox: Sandbox):  # type: ignore[no-untyped-def]
+    """Grounds claims about a change of any files and gives their places and what was dropped."""
+
+    def ground(
+        base: dict[str, str | bytes], head: dict[str, str | bytes], *claims: Claim, removed: str = ""
+    ) -> tuple[list[tuple[str, int, int, Side]], list[bool], tuple[Rejected, ...]]:
+        first = sandbox.commit(base)
+        if removed:
+            sandbox.remove(removed)
+        second = sandbox.commit(head)
+        with Repository(Path(sandbox.folder)) as repository:
+            changes = load_change_set(repository, first, second)
+            evidence, rejected = ground_claims(claims, changes, repository)
+            findings, _ = ground_evidence(evidence, changes, repository)
+        return [where(item) for item in evidence], [one.in_diff for one in findings], rejected
+
+    return ground
+
+
+def test_a_decoy_outside_the_diff_does_not_take_a_claim_out_of_it(located) -> None:  # type: ignore[no-untyped-def]
+    decoy = "# run(x)<U+200B>\n"  # spells what models are shown of the hidden character below
+    places, in_diff, _ = located(
+        {"a.py": decoy}, {"a.py": decoy + "run(x)\u200b\n"}, claim("run(x)<U+200B>", line=1)
+    )
+    assert places == [("a.py", 2, 2, Side.RIGHT)]
+    assert in_diff == [True]
+
+
+@pytest.mark.parametrize("quoted", ["run(x)", "run( x)", "one()\nrun(x)"])
+def test_no_number_of_copies_takes_a_claim_out_of_the_diff(located, quoted: str) -> None:  # type: ignore[no-untyped-def]
+    copies = "one()\nrun(x)\nrun( x)\n" * 2_500
+    head = copies + "\n\none()\nrun(x)\nrun( x)\n"
+    places, in_diff, _ = located({"a.py": copies}, {"a.py": head}, claim(quoted))
+    assert in_diff == [True]
+    assert places[0][1] > 7_500
+
+
+@pytest.mark.parametrize("ends", ["\r\r\n", "\r\r\r\n", " \r\r\n", "\r \r\r\n"])
+def test_carriage_returns_at_the_end_of_a_line_do_not_hide_it(located, ends: str) -> None:  # type: ignore[no-untyped-def]
+    head = f"one(){ends}run(x){ends}"
+    shown = visible(head).rstrip("\n")
+    places, in_diff, rejected = located(
+        {"a.py": ""}, {"a.py": head}, claim(shown), claim("one()\nrun(x)", rule="other")
+    )
+    assert rejected == ()
+    assert places == [("a.py", 1, 2, Side.RIGHT)] * 2
+    assert in_diff == [True, True]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_text_of_wide_characters_is_quoted_as_models_are_shown_it(located, encoding: str) -> None:  # type: ignore[no-untyped-def]
+    head = "Write-Host 1\r\niex $args[0]\r\n".encode(encoding)
+    places, in_diff, rejected = located({"x": "1\n"}, {"a.ps1": head}, claim("iex $args[0]", path="a.ps1"))
+    assert rejected == ()
+    assert places == [("a.ps1", 2, 2, Side.RIGHT)]
+    assert in_diff == [True]
+
+
+def test_a_renamed_file_may_be_quoted_by_the_name_that_it_has_in_the_base(located) -> None:  # type: ignore[no-untyped-def]
+    base = "".join(f"line({number})\n" for number in range(30)) + "check(x)\n"
+    quotes = (Quote("old.py", 31, 31, "check(x)"), Quote("new.py", 31, 31, "run(x)"))
+    places, in_diff, rejected = located(
+        {"old.py": base},
+        {"new.py": base.replace("check(x)", "run(x)")},
+        claim(quotes=quotes),
+        removed="old.py",
+    )
+    assert rejected == ()
+    assert places == [("new.py", 31, 31, Side.LEFT)]
+    assert in_diff == [True]
+
+
+@pytest.mark.parametrize("said", ["a<U+200B>.py", "a\u200b.py"])
+@pytest.mark.parametrize("evil", ["a<U+200B>.py", "a\u200b.py"])
+def test_a_file_whose_name_looks_like_another_does_not_hide_behind_it(located, said: str, evil: str) -> None:  # type: ignore[no-untyped-def]
+    head = {"a<U+200B>.py": "one()\n", "a\u200b.py": "one()\n", evil: "run(x)\n"}
+    places, in_diff, rejected = located({"x": "1\n"}, head, claim("run(x)", path=said))
+    assert rejected == ()
+    assert places == [(evil, 1, 1, Side.RIGHT)]
+    assert in_diff == [True]
+
+
+def test_evidence_in_an_unchanged_file_with_a_hidden_name_does_not_lose_the_claim(located) -> None:  # type: ignore[no-untyped-def]
+    quotes = (Quote("a.py", 1, 1, "run(x)"), Quote("b<U+200B>.py", 1, 1, "def run(x): eval(x)"))
+    places, _, rejected = located(
+        {"b\u200b.py": "def run(x): eval(x)\n"}, {"a.py": "run(x)\n"}, claim(quotes=quotes)
+    )
+    assert rejected == ()
+    assert places == [("a.py", 1, 1, Side.RIGHT)]
+
+
+def test_a_line_that_a_tool_had_to_cut_may_be_quoted_as_it_was_shown(located) -> None:  # type: ignore[no-untyped-def]
+    long = "run(" + "x" * 700 + ")"
+    shown = f"first()\n{long[:600]} [… {len(long) - 600} more characters]\nlast()"
+    places, _, rejected = located({"x": "1\n"}, {"a.py": f"first()\n{long}\nlast()\n"}, claim(shown))
+    assert rejected == ()
+    assert places == [("a.py", 1, 2, Side.RIGHT)]
+
+
+def test_claims_that_jump_between_files_read_each_file_once(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"x": "1\n"})
+    head = sandbox.commit({f"{number}.py": "run(x)\n" for number in range(20)})
+    read: list[str] = []
+    with Repository(Path(sandbox.folder)) as repository:
+        changes = load_change_set(repository, base, head)
+        real = repository.read_object
+        repository.read_object = lambda sha: read.append(sha) or real(sha)  # type: ignore[method-assign,func-returns-value]
+        claims = [claim("run(x)", path=f"{number % 20}.py", line=number + 1) for number in range(200)]
+        evidence, _ = ground_claims(claims, changes, repository)
+    assert len(evidence) == 200
+    assert len(read) <= 20
+
+
+def test_an_edit_of_a_very_large_file_is_removed_and_counted(located) -> None:  # type: ignore[no-untyped-def]
+    head = "run(x)\n" + "y = 1\n" * 500_000
+    made = claim("run(x)", edits=(Edit("a.py", "run(x)", "pass"),))
+    _, _, rejected = located({"x": "1\n"}, {"a.py": head}, made)
+    assert [item.why for item in rejected] == ["edit removed: the file is too large for an edit"]
+
+
+def test_a_path_that_no_program_takes_is_only_a_quote_that_is_not_there(located) -> None:  # type: ignore[no-untyped-def]
+    edits = (Edit("a\0.py", "run(x)", "pass"), Edit("", "run(x)", "pass"))
+    claims = [claim("run(x)", path="a\0.py"), claim("run(x)", path=""), claim("run(x)", edits=edits)]
+    places, _, rejected = located({"x": "1\n"}, {"a.py": "run(x)\n"}, *claims)
+    assert places == [("a.py", 1, 1, Side.RIGHT)]
+    assert [item.why for item in rejected] == ["its quote is not in the file"] * 2 + [
+        "edit removed: the file is not in head"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "line", ["\r" * 300_000, "\r" * 300_000 + "x", " \r" * 150_000, "<U+000D> " * 60_000 + "x"]
+)
+def test_a_line_of_carriage_returns_takes_no_time(located, line: str) -> None:  # type: ignore[no-untyped-def]
+    started = process_time()
+    places, _, _ = located(
+        {"x": "1\n"}, {"a.py": f"run(x)\n{line}\nend( x)\n"}, claim("end(x )"), claim("end(  x)")
+    )
+    assert places == [("a.py", 3, 3, Side.RIGHT)]
+    assert process_time() - started < 10
+
+
+def test_a_quote_of_masked_text_is_found_where_the_secret_stands_and_nowhere_else(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "x = 1\n"})
+    head = sandbox.commit({"a.py": "x = 1\nkey = 'Zq8-old-secret'\nkey = 'other'\n"})
+    with Repository(Path(sandbox.folder)) as repository:
+        changes = load_change_set(repository, base, head)
+        masker = Masker(places={"a.py": {2: [(7, 21)]}})
+        said = [claim("key = '********'"), claim("other = '********'"), claim(surplus=True)]
+        evidence, rejected = ground_claims(said, changes, repository, masker)
+        assert [where(item) for item in evidence] == [("a.py", 2, 2, Side.RIGHT)]
+        assert [one.why[:12] for one in rejected] == ["its quote is", "it came afte"]
+        assert ground_claims(said[:1], changes, repository)[0] == ()

@@ -1,0 +1,81 @@
+"""Added code that does not read as it runs: hidden characters and look-alike letters (THREATS R12).
+
+CVE-2021-42574 ("Trojan Source") turns the direction of text so that code seems to be a comment;
+https://www.unicode.org/reports/tr39/ describes look-alikes. Prose in any language, emoji and right-to-left
+letters are as they should be and say nothing here.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from reviewbot.change.changeset import SOURCE_SUFFIXES
+from reviewbot.change.hunks import numbered_lines
+from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity
+from reviewbot.text import shorten
+
+_DATA = frozenset(".json .xml .html .htm .ini .yml .yaml .toml .cfg .conf .css".split())
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u115f\u1160\u180e\u200b\u2060-\u2064\u3164\uffa0\U000e0100-\U000e01ef]|(?<!^)\ufeff"
+    "|(?<=[A-Za-z0-9_])[\u200c\u200d](?=[A-Za-z0-9_])"
+)
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
+_TAGS = re.compile("[\U000e0001-\U000e007f]{2,}")
+_MIXED = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*[\u0400-\u04ff])\w+\b")
+MOST_IN_A_FILE = 20
+
+
+def find_hidden(changes: ChangeSet) -> tuple[Evidence, ...]:
+    """One finding for each kind and added line, at most MOST_IN_A_FILE in a file."""
+    return tuple(item for change in changes.files for item in _in_file(change))
+
+
+def _in_file(change: FileChange) -> Iterator[Evidence]:
+    suffix = PurePosixPath(change.path).suffix.lower()
+    is_code = suffix in SOURCE_SUFFIXES and suffix not in _DATA
+    left = MOST_IN_A_FILE
+    for hunk in change.hunks:
+        for line in numbered_lines(hunk):
+            if line.sign != "+" or line.text.isascii():
+                continue
+            for rule, severity, title in _faults(line.text, is_code):
+                if left:
+                    left -= 1
+                    at = Location(change.path, line.head, line.head)
+                    yield _evidence(at, line.text, rule, severity, title)
+
+
+def _faults(text: str, is_code: bool) -> Iterator[tuple[str, Severity, str]]:
+    if _DIRECTION.search(text):
+        severity = Severity.HIGH if is_code else Severity.LOW
+        yield (
+            "text-direction",
+            severity,
+            "Characters that turn the direction of text: it reads otherwise than it runs",
+        )
+    if _TAGS.search(_FLAG.sub("", text)):
+        yield "invisible-text", Severity.MEDIUM, "Text in tag characters, which nobody sees and a model reads"
+    if is_code and _INVISIBLE.search(text):
+        yield "invisible-characters", Severity.MEDIUM, "Invisible characters in code"
+    if is_code and _MIXED.search(text):
+        yield (
+            "look-alike-letters",
+            Severity.MEDIUM,
+            "A name mixes Latin letters with Cyrillic ones that look the same",
+        )
+
+
+def _evidence(at: Location, text: str, rule: str, severity: Severity, title: str) -> Evidence:
+    return Evidence(
+        id=f"reviewbot:{rule}:{at.path}:{at.start_line}",
+        source="analyzer",
+        tool="reviewbot",
+        rule=rule,
+        severity=severity,
+        title=title,
+        message=f"The line reads {shorten(text.strip(), 200)}",
+        location=at,
+        confidence=0.9,
+        cwe=("CWE-1007",),
+    )

@@ -1,0 +1,1 @@
+"""The output of test runners and compilers, as a log keeps it."""
