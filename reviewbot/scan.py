@@ -1,22 +1,45 @@
 """The story of one scan: the whole tree of a commit, read as the change that adds all of it.
 
-Until there is a baseline a scan gates nothing: what it finds is ``known``, and ending at the budget is
-neutral. The share that was read stands in the first line of its verdict.
+What it finds is held against a baseline: what is new blocks as it would in a change, what was there
+before does not. Without a baseline all of it is ``known``. Only a scan that finished moves the baseline.
+Ending at the budget is neutral, and the share that was read stands in the first line of the verdict.
 """
 
 import math
+from contextlib import ExitStack
 from dataclasses import replace
 from uuid import uuid4
 
 from reviewbot.change.events import resolve_commit
 from reviewbot.change.git import Repository
-from reviewbot.core import CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
+from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
+from reviewbot.errors import ReviewbotError
 from reviewbot.journal import Journal
-from reviewbot.pipeline import Step, review_repository
+from reviewbot.pipeline import review_repository
 from reviewbot.request import Request
+from reviewbot.scan_baseline import Known, find_baseline, write_baseline
+from reviewbot.scan_options import DEFAULTS, LAST, ScanOptions
+from reviewbot.scan_tree import ScannedTree, scan_tree
+from reviewbot.steps import Step
+from reviewbot.text import dollars
+from reviewbot.verdict.baseline import (
+    BASELINE_PATH,
+    Baseline,
+    Comparison,
+    compare,
+    decide_scan,
+    render_baseline,
+    render_trend,
+)
+from reviewbot.verdict.failed import failed_review
+from reviewbot.verdict.memory import ScanMemory
+
+ADOPTED = "What readers found that the committed baseline has not had blocks once its next one is committed."
 
 
-def scan_local(request: Request, since: str | None, journal: Journal, step: Step) -> Review:
+def scan_local(
+    request: Request, since: str | None, journal: Journal, step: Step, options: ScanOptions = DEFAULTS
+) -> Review:
     """Scan a local repository at ``request.head``, whole or what changed since a revision.
 
     Raises:
@@ -24,7 +47,8 @@ def scan_local(request: Request, since: str | None, journal: Journal, step: Step
     """
     with Repository(request.folder) as repository:
         head_sha = resolve_commit(repository, request.head or "HEAD", "--head")
-        base_sha = resolve_commit(repository, since, "--since") if since else repository.empty_tree
+        part = since if since != LAST else None
+        base_sha = resolve_commit(repository, part, "--since") if part else repository.empty_tree
         folder = repository.work_tree or repository.git_dir
         trigger = Trigger(
             run_id=uuid4().hex,
@@ -35,22 +59,114 @@ def scan_local(request: Request, since: str | None, journal: Journal, step: Step
             policy_sha=head_sha,
             head_sha=head_sha,
         )
-        return scan_repository(repository, trigger, request, journal, step)
+        return scan_repository(repository, trigger, request, journal, step, options)
 
 
-def scan_repository(
-    repository: Repository, trigger: Trigger, request: Request, journal: Journal, step: Step
+def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a scan has
+    repository: Repository,
+    trigger: Trigger,
+    request: Request,
+    journal: Journal,
+    step: Step,
+    options: ScanOptions = DEFAULTS,
 ) -> Review:
     """Scan the tree at ``trigger.head_sha`` of a repository that holds it.
+
+    A scan of what changed since a revision is held against no baseline and moves none.
 
     Raises:
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
     """
-    review = review_repository(repository, trigger, replace(request, is_scan=True), journal, step)
-    whole = trigger.base_sha == repository.empty_tree
-    what = "the whole tree" if whole else f"what changed since {trigger.base_sha[:12]}"
-    note = f"Scanned {what} at {trigger.head_sha[:12]}. A scan gates nothing yet: there is no baseline."
-    return replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+    request = replace(request, is_scan=True)
+    if options.out:
+        write_baseline(options.out, None)
+    if trigger.base_sha != repository.empty_tree:
+        review = review_repository(repository, trigger, request, journal, step)
+        what = f"Scanned what changed since {trigger.base_sha[:12]} at {trigger.head_sha[:12]}."
+        note = f"{what} Only a scan of the whole tree is held against a baseline: this one gates nothing."
+        return replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+    with ExitStack() as stack:
+        try:
+            memory = _open(options, trigger, stack)
+            known = find_baseline(repository, trigger.head_sha, memory)
+        except ReviewbotError as error:
+            return failed_review(trigger, error)
+        # A full scan reads anew, and what it reads takes the place of what was kept.
+        scanned = scan_tree(repository, trigger, request, journal, step, None if options.full else memory)
+        return _conclude(scanned, known, memory, options, journal)
+
+
+def _open(options: ScanOptions, trigger: Trigger, stack: ExitStack) -> ScanMemory | None:
+    if options.state is None:
+        return None
+    return stack.enter_context(ScanMemory(options.state, trigger.repository))
+
+
+def _conclude(
+    scanned: ScannedTree, known: Known, memory: ScanMemory | None, options: ScanOptions, journal: Journal
+) -> Review:
+    """Hold the scan against the baseline, and move that where the scan finished."""
+    review, rules = scanned.review, scanned.rules
+    is_finished = review.verdict.conclusion is not Conclusion.INCOMPLETE
+    compared = compare(
+        known.baseline, review.findings, review.coverage, review.trigger.head_sha, scanned.readers
+    )
+    verdict = decide_scan(review.verdict, compared, rules) if known.baseline and rules else review.verdict
+    journal.write(
+        "compared",
+        new=len(compared.new),
+        open=len(compared.open),
+        fixed=len(compared.fixed),
+        is_finished=is_finished,
+        conclusion=verdict.conclusion,
+        exit_code=verdict.exit_code,
+    )
+    review = replace(review, findings=compared.findings, verdict=verdict)
+    notes = _notes(scanned, known, compared, is_finished=is_finished)
+    review = replace(review, notes=(*notes, *review.notes), verdict=_with_share(review))
+    try:
+        if memory:
+            memory.keep(scanned.readings)
+        if is_finished:
+            _move(compared.after, known, memory, options)
+    except ReviewbotError as error:
+        return _refuse(review, error)
+    return review
+
+
+def _notes(scanned: ScannedTree, known: Known, compared: Comparison, *, is_finished: bool) -> tuple[str, ...]:
+    trigger, files = scanned.review.trigger, len(scanned.review.changes.files)
+    where = f" (baseline: {BASELINE_PATH} at this commit)" if known.is_file else ""
+    reused = f"{scanned.reused} of {files} files are unchanged since agents read them, and cost nothing now."
+    return (
+        f"Scanned the whole tree at {trigger.head_sha[:12]}{where}.",
+        render_trend(known.baseline, compared, is_finished=is_finished),
+        *([reused] if scanned.reused else []),
+        *([ADOPTED] if compared.adopted and known.is_file else []),
+        *(["Without a baseline a scan gates nothing."] if known.baseline is None else []),
+    )
+
+
+def _move(after: Baseline, known: Known, memory: ScanMemory | None, options: ScanOptions) -> None:
+    if options.out:
+        write_baseline(options.out, render_baseline(after))
+    if memory:
+        memory.finish(after, had_file=known.is_file)
+
+
+def _refuse(review: Review, error: ReviewbotError) -> Review:
+    """The same scan, which does not pass: what it found could not be kept for the next one."""
+    verdict = review.verdict
+    conclusion = Conclusion.FAIL if verdict.blocking else Conclusion.INCOMPLETE
+    return replace(
+        review,
+        verdict=replace(
+            verdict,
+            conclusion=conclusion,
+            exit_code=max(verdict.exit_code, error.exit_code),
+            reasons=(Reason(error.reason, error.sentences), *verdict.reasons),
+        ),
+    )
 
 
 def _with_share(review: Review) -> Verdict:
@@ -65,7 +181,7 @@ def _with_share(review: Review) -> Verdict:
     share = coverage.reviewed_lines / lines if lines else len(read) / max(1, len(files))
     detail = (
         f"{math.floor(100 * share)}% of the lines and {len(read)} of {len(files)} files were read before the "
-        f"budget of ${review.budget_usd:.2f} ended it."
+        f"budget of {dollars(review.budget_usd)} ended it."
     )
     others = (reason for reason in review.verdict.reasons if reason.code != "budget")
     return replace(review.verdict, reasons=(Reason("budget", detail), *others))

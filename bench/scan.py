@@ -1,0 +1,101 @@
+"""What scans of real code cost: the first, the second, one after 1 % of the files changed, and a full one.
+
+    python bench/scan.py FOLDER [FOLDER ...]
+
+The folders (installed packages, say) are copied into a new git repository. The model is the scripted one of
+``bench/cost.py`` without latency, so the wall time is reviewbot's own with the analyzers; memory is that of
+the largest process.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from cost import answer_shortly
+
+from reviewbot.change.policy_file import Asked
+from reviewbot.journal import Journal
+from reviewbot.request import Request
+from reviewbot.scan import scan_local
+from reviewbot.scan_options import ScanOptions
+from reviewbot.testing import ScriptedModel
+
+HEADER = "| scan | files | lines | read by agents | unchanged | requests | usd | wall s | MiB | verdict |"
+
+
+def scan(folder: Path, url: str, *, full: bool) -> dict[str, object]:
+    """Scan the repository in ``folder`` in this process; what the table says of it."""
+    request = Request(
+        folder=folder / "repository",
+        asked=Asked(overrides={"engine": "claude", "budget_usd": 1000.0}),
+        environment={"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": url},
+    )
+    options = ScanOptions(state=folder / "state", full=full)
+    review = scan_local(request, None, Journal(), lambda _: nullcontext(), options)
+    rows = review.coverage.files
+    unchanged = sum("unchanged since" in row.reason for row in rows)
+    return {
+        "files": len(rows),
+        "lines": review.coverage.added_lines,
+        "agents": sum("triage" in row.by for row in rows) - unchanged,
+        "unchanged": unchanged,
+        "usd": round(review.cost_usd, 4),
+        "verdict": f"{review.verdict.conclusion} ({', '.join(each.code for each in review.verdict.reasons)})",
+    }
+
+
+def measure(what: str, folder: Path, *, full: bool = False) -> None:
+    """Scan in a process of its own and print a row."""
+    with ScriptedModel(answer_shortly) as model, tempfile.TemporaryFile() as output:
+        command = [sys.executable, __file__, "--one", str(folder), model.base_url, "full" if full else ""]
+        started = time.monotonic()
+        process = subprocess.Popen(command, stdout=output)
+        _, _, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        row = {**json.load(output), "requests": len(model.requests)}
+    names = ("files", "lines", "agents", "unchanged", "requests", "usd")
+    cells = [what, *(f"{row[name]}" for name in names), f"{seconds:.1f}", f"{usage.ru_maxrss // 1024}"]
+    print("|", " | ".join((*cells, row["verdict"])), "|", flush=True)
+
+
+def commit(repository: Path) -> None:
+    """Commit everything."""
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "--no-gpg-sign", "-m", "c"], check=True)
+
+
+def main() -> int:
+    """Make the repository, scan it four times and print the table."""
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(scan(Path(sys.argv[2]), sys.argv[3], full=bool(sys.argv[4]))))
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        folder, repository = Path(name), Path(name) / "repository"
+        repository.mkdir()
+        subprocess.run(["git", "init", "-q", "-b", "main", str(repository)], check=True)
+        for source in map(Path, sys.argv[1:]):
+            shutil.copytree(source, repository / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        commit(repository)
+        print(HEADER)
+        print("|---" * 10 + "|")
+        measure("first", folder)
+        measure("second", folder)
+        files = sorted(repository.rglob("*.py"))
+        for path in files[:: max(1, len(files) // max(1, len(files) // 100))]:
+            path.write_text(path.read_text() + "\n\ndef added(a, b):\n    return a + b\n")
+        commit(repository)
+        measure("1 % of the files changed", folder)
+        measure("full", folder, full=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

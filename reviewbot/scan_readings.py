@@ -1,0 +1,182 @@
+"""What agents read in earlier scans, by content: a file that is unchanged or moved is not paid for again.
+
+A reading counts for the same blob under the same prompts, models and maintainers' notes. Its claims are
+held against the blobs again like all others, so a reading can add no finding that is not there.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reviewbot import __version__
+from reviewbot.agents.floor import risk_signals
+from reviewbot.agents.results import AgentsReview
+from reviewbot.agents.spec import SPECS
+from reviewbot.claims import Claim, Edit, Quote
+from reviewbot.core import ChangeSet, FileChange, Severity, Sha
+from reviewbot.templates import find_folder
+from reviewbot.verdict.coverage import Readers
+
+FOLLOWS_THE_RUN = "test_fix"
+"""The agent whose claims are about failed tests of one run, not about a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What agents made of a file at the commit ``sha``.
+
+    ``by`` finished it; or ``triaged`` is triage's reason why none had to. ``others`` are the blobs of
+    further files that its claims quote, by path.
+    """
+
+    path: str
+    sha: Sha
+    by: tuple[str, ...]
+    triaged: str = ""
+    claims: tuple[Claim, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+def hash_recipe(models: Mapping[str, str], instructions: Sequence[tuple[str, str]]) -> str:
+    """A name for everything but the files that an agent's answer depends on: 32 hex digits."""
+    prompts = find_folder(Path(__file__).resolve().parent)
+    agents = [
+        (name, spec.effort, spec.tools, asdict(spec.bounds), (prompts / spec.prompt).read_text("utf-8"))
+        for name, spec in sorted(SPECS.items())
+    ]
+    whole = json.dumps([__version__, agents, sorted(models.items()), list(instructions)])
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def key_of(recipe: str, change: FileChange) -> str:
+    """Under what a reading is kept; a link and a file of the same content are two things."""
+    return f"{recipe}.{change.head_mode}.{change.head_blob}"
+
+
+def choose_readings(
+    kept: Mapping[str, str], recipe: str, changes: ChangeSet, excluded: Collection[str]
+) -> dict[str, Reading]:
+    """The readings that hold for files of the change, by path; ``kept`` are those under its keys.
+
+    A file that is quoted beside it must be the same, too; and one that nobody but triage had to read may
+    have moved to where somebody has to.
+    """
+    blobs = {change.path: change.head_blob for change in changes.files}
+    found = {}
+    for change in changes.files:
+        text = kept.get(key_of(recipe, change)) if change.head_blob and change.path not in excluded else None
+        reading = parse_reading(text) if text is not None else None
+        if reading is None or any(blobs.get(path) != blob for path, blob in reading.others.items()):
+            continue
+        if reading.path != change.path:
+            if reading.triaged and risk_signals(change):
+                continue
+            reading = _moved(reading, change.path)
+        found[change.path] = reading
+    return found
+
+
+def make_readings(agents: AgentsReview, changes: ChangeSet) -> dict[str, Reading]:
+    """A reading of each file that the agents finished, by path."""
+    blobs = {change.path: change.head_blob for change in changes.files}
+    read = {**agents.reviewed, **dict.fromkeys(agents.triaged, ("triage",))}
+    claims: dict[str, list[Claim]] = {}
+    for outcome in agents.outcomes:
+        for claim in outcome.claims if outcome.task.agent != FOLLOWS_THE_RUN else ():
+            owner = _owner(claim, outcome.task.paths, read)
+            if owner is not None and all(blobs.get(quote.path) for quote in claim.quotes):
+                claims.setdefault(owner, []).append(claim)
+    return {
+        path: Reading(
+            path=path,
+            sha=changes.head_sha,
+            by=by,
+            triaged=agents.triaged.get(path, ""),
+            claims=tuple(claims.get(path, ())),
+            others={
+                quote.path: blobs[quote.path] or ""
+                for claim in claims.get(path, ())
+                for quote in claim.quotes
+                if quote.path != path
+            },
+        )
+        for path, by in read.items()
+    }
+
+
+def add_readings(readers: Readers, readings: Mapping[str, Reading]) -> Readers:
+    """What this scan's agents read, and what earlier ones did."""
+    return replace(
+        readers,
+        reviewed={
+            **readers.reviewed,
+            **{path: each.by for path, each in readings.items() if not each.triaged},
+        },
+        triaged={
+            **readers.triaged,
+            **{path: each.triaged for path, each in readings.items() if each.triaged},
+        },
+    )
+
+
+def explain(reading: Reading) -> str:
+    """Why a file that rests on an earlier reading counts as read."""
+    return f"unchanged since it was read at {reading.sha[:12]}"
+
+
+def render_reading(reading: Reading) -> str:
+    """The reading as ASCII JSON."""
+    return json.dumps(asdict(reading), separators=(",", ":"))
+
+
+def parse_reading(text: str) -> Reading | None:
+    """A reading as ``render_reading`` writes it; None for anything else: the file is then read again."""
+    try:
+        whole = json.loads(text)
+        claims = tuple(_claim(node) for node in whole.pop("claims"))
+        made = Reading(**{**whole, "by": tuple(whole["by"])}, claims=claims)
+        texts = (made.path, made.sha, made.triaged, *made.by, *made.others, *made.others.values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return made if made.by and all(isinstance(each, str) for each in texts) else None
+
+
+def _owner(claim: Claim, paths: Iterable[str], read: Collection[str]) -> str | None:
+    """The file with whose reading a claim is kept: the one it speaks of, or else one of its task."""
+    first = claim.quotes[0].path if claim.quotes else ""
+    return first if first in read else next((path for path in paths if path in read), None)
+
+
+def _moved(reading: Reading, path: str) -> Reading:
+    def move(claim: Claim) -> Claim:
+        quotes = (replace(each, path=path) if each.path == reading.path else each for each in claim.quotes)
+        edits = (replace(each, path=path) if each.path == reading.path else each for each in claim.edits)
+        return replace(claim, quotes=tuple(quotes), edits=tuple(edits))
+
+    return replace(reading, path=path, claims=tuple(map(move, reading.claims)))
+
+
+def _claim(node: Any) -> Claim:
+    """A claim of ``asdict``. Raises ValueError, TypeError or KeyError."""
+    made = Claim(
+        **{
+            **node,
+            "severity": Severity(node["severity"]),
+            "quotes": tuple(Quote(**each) for each in node["quotes"]),
+            "edits": tuple(Edit(**each) for each in node["edits"]),
+            "evidence_ids": (),
+            "cwe": tuple(node["cwe"]),
+        }
+    )
+    quoted = (text for quote in made.quotes for text in (quote.path, quote.text))
+    edited = (text for edit in made.edits for text in (edit.path, edit.find, edit.replace))
+    texts = (made.agent, made.rule, made.title, made.body, *quoted, *edited, *made.cwe)
+    lines = (line for quote in made.quotes for line in (quote.start_line, quote.end_line))
+    if not all(isinstance(text, str) for text in texts) or not all(type(line) is int for line in lines):
+        raise TypeError("a claim of another form")
+    if type(made.advisory) is not bool or not 0 <= made.confidence <= 1:
+        raise ValueError("confidence")
+    return made
