@@ -5,12 +5,14 @@ folder is made; then the process becomes the workspace's owner; only then the ev
 are fetched into a store of our own, and anything of the change is read.
 """
 
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from reviewbot.action_ending import Ending
 from reviewbot.action_rights import (
     drop_rights,
     find_workspace,
@@ -18,7 +20,7 @@ from reviewbot.action_rights import (
     owner_to_become,
     read_start_file,
 )
-from reviewbot.action_run import Ending, conduct
+from reviewbot.action_run import conduct
 from reviewbot.change.payload import EventError
 from reviewbot.core import Review
 from reviewbot.errors import NoReview, OutputError, ReviewbotError
@@ -28,6 +30,9 @@ from reviewbot.publish.comment import render_job_summary
 from reviewbot.publish.files import render, write_reports
 from reviewbot.publish.runner_files import RunnerFiles
 from reviewbot.publish.sanitize import one_line, terminal_text
+
+STOPPED = 128
+"""Exit codes above this name the signal that ended the run."""
 
 EVENT_BYTES = 25 * 1024 * 1024
 """GitHub caps a payload at 25 MB: https://docs.github.com/webhooks/webhook-events-and-payloads."""
@@ -53,6 +58,8 @@ def run_action(environment: Mapping[str, str], out: TextIO | None = None) -> int
     try:
         journal = Journal()
         ending = conduct(started.event, environment, journal)
+        if ending.exit_code > STOPPED:
+            _ignore_signals()
         return _finish(ending, started, environment, journal, out or sys.stdout)
     finally:
         started.files.close()
@@ -71,6 +78,12 @@ def start(environment: Mapping[str, str]) -> Started:
         files.close()
         raise
     return Started(files, folder, event)
+
+
+def _ignore_signals() -> None:
+    """Let a run that was stopped write what it knows and end: a runner sends several signals."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _read_event(environment: Mapping[str, str]) -> bytes | ReviewbotError:

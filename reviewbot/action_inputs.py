@@ -4,12 +4,15 @@ The runner spells an input in capitals and keeps its hyphens (``INPUT_FAIL-ON``)
 arrives empty. https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax#inputs
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import glob
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal, get_args
 
-from reviewbot.core import Severity
+from reviewbot.core import Review, Severity
 from reviewbot.errors import UsageError
 from reviewbot.settings import MAXIMUM_BUDGET_USD, Engine, OnIncomplete
 from reviewbot.text import printable
@@ -46,6 +49,13 @@ NAMES = (
 
 _SECRET = frozenset({"anthropic-api-key", "github-token", "state-key"})
 _PREFIX = "INPUT_"
+
+
+_WITHHELD = (
+    *("INPUT_", "ACTIONS_", "GITHUB_TOKEN", "GH_TOKEN"),
+    *("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"),
+)
+"""Beginnings of the names of variables that nothing below may see: inputs, tokens, the runner's files."""
 
 
 class InputError(UsageError):
@@ -107,6 +117,25 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         max_comments=DEFAULT_COMMENTS if comments is None else int(comments),
         state_key=_key(value("state-key", "")),
     )
+
+
+def refuse_choices(inputs: Inputs) -> None:
+    """Raise InputError for inputs that choose commits: here the event says what is reviewed.
+
+    On a pull request the workflow file, and so the inputs, may come from the change itself.
+    """
+    chosen = {
+        "mode": inputs.mode != "auto",
+        "pull-request": inputs.pull_request is not None,
+        "base": bool(inputs.base),
+        "head": bool(inputs.head),
+    }
+    for name, given in chosen.items():
+        if given:
+            raise InputError(
+                f"The input `{name}` cannot be used on this event, which says itself what is reviewed.",
+                help="Leave it out here; it is for `workflow_dispatch` and `schedule`.",
+            )
 
 
 def _given(environment: Mapping[str, str]) -> dict[str, str]:
@@ -175,3 +204,67 @@ def _key(text: str) -> bytes | None:
     if text and len(text) < SHORTEST_KEY:
         raise _refused("state-key", text, f"a random secret of at least {SHORTEST_KEY} characters")
     return text.encode("utf-8", "surrogateescape") if text else None
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the inputs, the tokens and the runner's files."""
+    return {name: value for name, value in environment.items() if not name.startswith(_WITHHELD)}
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """The address of GitHub's REST API."""
+    return environment.get("GITHUB_API_URL") or "https://api.github.com"
+
+
+def reviewed_environment(environment: Mapping[str, str], inputs: Inputs) -> dict[str, str]:
+    """What the review may see of the environment, with the credentials of the model."""
+    given = {"ANTHROPIC_API_KEY": inputs.anthropic_key, "ANTHROPIC_BASE_URL": inputs.base_url}
+    return {
+        **passed_on(environment),
+        "CI": "true",
+        **{name: value for name, value in given.items() if value},
+    }
+
+
+def below(workspace: str, patterns: Sequence[str], name: str) -> tuple[str, ...]:
+    """Patterns of the input ``name`` as patterns below the workspace.
+
+    Raises InputError for one that leaves it, by itself or by a link that it matches.
+    """
+    return tuple(_below(workspace, pattern, name) for pattern in patterns)
+
+
+def _below(workspace: str, pattern: str, name: str) -> str:
+    help_ = "Give patterns of files in the workspace, such as `reports/*.xml`."
+    shown = f"`{name}`: {printable(pattern)!r}"
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts or "\0" in pattern:
+        raise InputError(f"The input {shown} leads out of the workspace.", help=help_)
+    whole, root = str(Path(glob.escape(workspace)) / pattern), os.path.realpath(workspace)
+    literal = str(Path(workspace) / pattern)
+    for found in (literal, *glob.iglob(whole, recursive=True)):  # noqa: PTH207 - as evidence.files matches
+        if not Path(os.path.realpath(found)).is_relative_to(root):
+            where = printable(os.path.relpath(found, workspace))
+            raise InputError(f"The input {shown} names {where!r}, a link out of the workspace.", help=help_)
+    return whole
+
+
+def below_workspace(review: Review, workspace: str) -> Review:
+    """The review whose sentences name files of the workspace without the folder of this runner.
+
+    What a tool wrote stays as it is: only what we say of the evidence files begins with the folder.
+    """
+    folder = workspace.rstrip("/") + "/"
+    if not Path(folder).is_absolute() or folder == "/":
+        return review
+
+    def said(text: str) -> str:
+        return text.replace(folder, "")
+
+    verdict = review.verdict
+    reasons = tuple(replace(reason, detail=said(reason.detail)) for reason in verdict.reasons)
+    return replace(
+        review,
+        verdict=replace(verdict, reasons=reasons),
+        notes=tuple(said(note) for note in review.notes),
+        rejected=tuple(replace(each, why=said(each.why)) for each in review.rejected),
+    )

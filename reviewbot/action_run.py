@@ -4,63 +4,84 @@ It runs after the rights were dropped (``action``). What was asked for is held a
 commits go into a store of our own, and every end of the way is an ``Ending`` that can be reported.
 """
 
-import glob
 import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from uuid import uuid4
 
-from reviewbot.action_inputs import InputError, Inputs, parse_inputs
+from reviewbot.action_ending import Ending, answered, refuse
+from reviewbot.action_inputs import (
+    InputError,
+    Inputs,
+    api_url,
+    below,
+    below_workspace,
+    parse_inputs,
+    passed_on,
+    refuse_choices,
+    reviewed_environment,
+)
+from reviewbot.change.artifacts import choose_artifacts, unpack_artifacts
 from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
-from reviewbot.change.payload import DispatchEvent, PullRequestEvent, ScheduleEvent, parse_event
+from reviewbot.change.payload import (
+    CommentEvent,
+    DispatchEvent,
+    Event,
+    MergeGroupEvent,
+    PullRequestEvent,
+    PushEvent,
+    ScheduleEvent,
+    WorkflowRunEvent,
+    event_kind,
+    parse_event,
+)
 from reviewbot.change.policy_file import Asked
-from reviewbot.change.targets import HeadMoved, Target, find_pull_request, find_range, find_tree
-from reviewbot.core import Conclusion, Review, Sha, Trigger, TriggerKind
-from reviewbot.errors import NoReview, ReviewbotError
+from reviewbot.change.targets import (
+    HeadMoved,
+    HeadUnknown,
+    Named,
+    Target,
+    find_named,
+    find_of_event,
+    find_scanned,
+    refuse_moved_head,
+)
+from reviewbot.core import Review, Sha, Trigger, TriggerKind
+from reviewbot.engine import will_ask_claude
+from reviewbot.errors import Interrupted, NoReview, ReviewbotError
 from reviewbot.github_api import GitHub, GitHubError
+from reviewbot.github_files import download_artifact
 from reviewbot.journal import Journal
-from reviewbot.pipeline import failed_review, review_repository
-from reviewbot.publish.github import Posted, publish_check_run, publish_to_pull_request
+from reviewbot.pipeline import review_repository
+from reviewbot.publish.checks import (
+    ADVISORY,
+    CHECK_GATE,
+    JOB_GATE,
+    JOB_GATES,
+    check_name,
+    publish_check_run,
+)
+from reviewbot.publish.commands import follow_command, report_review
+from reviewbot.publish.github import Posted, publish_to_pull_request
+from reviewbot.publish.memory import remember
 from reviewbot.publish.progress import Progress
+from reviewbot.publish.threads import with_memory
 from reviewbot.request import Request
 from reviewbot.scan import scan_repository
 from reviewbot.settings import POLICY_PATH
+from reviewbot.signals import Terminated
+from reviewbot.verdict.failed import failed_review
+
+FEW_REQUESTS = 2
+"""After so many there is room for one more within six (DESIGN §7): three are left to post the review."""
 
 LARGE_KIB = 100 * 1024
 """From this size on a repository's files are fetched one by one, as the review needs them."""
-
-_WITHHELD = (
-    *("INPUT_", "ACTIONS_", "GITHUB_TOKEN", "GH_TOKEN"),
-    *("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"),
-)
-"""Beginnings of the names of variables that nothing below may see: inputs, tokens, the runner's files."""
-
-JOB_GATE = "The exit code of this job is the gate: require the job in a branch rule or a required workflow."
-CHECK_GATE = "The gate is the check run `reviewbot` on the reviewed commit."
-ADVISORY = (
-    "This review is advisory: this event gates by a check run on the reviewed commit, and none was written "
-    "(give the job `checks: write`)."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """A review, what it means for the merge, and what became of it on GitHub."""
-
-    review: Review
-    gate: str = ""
-    posted: Posted | None = None
-    problems: tuple[str, ...] = ()
-    exit_code: int = 0
-
-    @property
-    def annotated(self) -> bool:
-        """Whether the log must say what no comment says."""
-        return self.posted is None or self.posted.denied or bool(self.posted.problems)
 
 
 def conduct(event: bytes | ReviewbotError, environment: Mapping[str, str], journal: Journal) -> Ending:
@@ -75,13 +96,15 @@ def conduct(event: bytes | ReviewbotError, environment: Mapping[str, str], journ
         return run.conduct(event)
     except ReviewbotError as problem:
         error = problem
+    except Terminated as stop:  # the runner gives a cancelled job seconds: no request, only the files
+        return run.stopped(stop)
     except Exception as problem:  # a fault of ours must end in a verdict and its reports, too
         place = traceback.extract_tb(problem.__traceback__)[-1]
         where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
         error = NoReview(f"reviewbot itself failed ({where}).")
     journal.write("run_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
     ending = run.write_check(failed_review(run.trigger, error))
-    return replace(ending, exit_code=max(ending.exit_code, error.exit_code))
+    return run.reply(replace(ending, exit_code=max(ending.exit_code, error.exit_code)))
 
 
 class _Run:
@@ -95,10 +118,14 @@ class _Run:
         self.size_kib: int | None = None
         self.secrets_possible = True
         self.is_scan = False
+        self.asked_by: CommentEvent | None = None
+        self.review: Review | None = None
+        self.run_id: int | None = None
+        self.evidence = Path(environment.get("GITHUB_WORKSPACE", ""))
         self.is_pull_request = environment.get("GITHUB_EVENT_NAME", "") == "pull_request"
         self.trigger = Trigger(
             run_id=uuid4().hex,
-            kind=_kind(environment.get("GITHUB_EVENT_NAME", "")),
+            kind=event_kind(environment.get("GITHUB_EVENT_NAME", "")),
             repository=environment.get("GITHUB_REPOSITORY", ""),
             actor=environment.get("GITHUB_ACTOR", ""),
             base_sha="",
@@ -112,6 +139,16 @@ class _Run:
         event = parse_event(self.environment.get("GITHUB_EVENT_NAME", ""), data, self.environment)
         self._learn(event)
         github = self.github = self._connect()
+        if isinstance(event, CommentEvent):
+            followed = follow_command(event, github, self.inputs.state_key)
+            self.journal.write("command_followed", wants_review=followed.wants_review)
+            if not followed.wants_review:
+                return answered(self.trigger, followed)
+            self.asked_by = event
+        if self._asks_claude():
+            from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
+
+            preload()
         with self.step("asking GitHub for the commits"):
             target = self._find_target(event, github)
         self.trigger = target.trigger
@@ -119,17 +156,41 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="reviewbot-") as folder:
             with self.step("fetching the commits"):
                 repository = self._fetch(Path(folder) / "store")
+            if self.run_id is not None:
+                self.evidence = Path(folder) / "artifacts"
+                with self.step("fetching the artifacts"):
+                    self._fetch_artifacts(github, self.run_id)
             with repository:
                 ending = self._review_and_publish(repository, target, github)
+        ending = self.reply(ending)
         self.journal.write("published", requests=github.requests, problems=len(ending.problems))
         return ending
 
-    def _learn(self, event: PullRequestEvent | DispatchEvent | ScheduleEvent) -> None:
+    def stopped(self, stop: Terminated) -> Ending:
+        """The ending of a run that a signal ended, whatever it had found by then."""
+        error = Interrupted("The review was interrupted.")
+        known = stop.review or (refuse(self.review, error) if self.review else None)
+        self.journal.write("run_stopped", signal=stop.number)
+        gate = JOB_GATE if self.trigger.kind in JOB_GATES else ADVISORY
+        return Ending(known or failed_review(self.trigger, error), gate, exit_code=128 + stop.number)
+
+    def _asks_claude(self) -> bool:
+        environment = reviewed_environment(self.environment, self.inputs)
+        return will_ask_claude(self.inputs.overrides.get("engine"), environment)
+
+    def reply(self, ending: Ending) -> Ending:
+        """Tell whoever asked for this review in a comment what became of it."""
+        event, self.asked_by = self.asked_by, None
+        if event is None or self.github is None:
+            return ending
+        problems = report_review(event, self.github, ending.review, self.inputs.state_key)
+        return replace(ending, problems=(*ending.problems, *problems))
+
+    def _learn(self, event: Event) -> None:
         """Take from the event what the report of any end should name."""
         self.size_kib = event.size_kib
         self.trigger = replace(self.trigger, repository=event.repository, actor=event.actor)
         if isinstance(event, PullRequestEvent):
-            self.secrets_possible = not (self.is_pull_request and event.is_fork)
             self.trigger = replace(
                 self.trigger,
                 kind=TriggerKind.PULL_REQUEST,
@@ -137,6 +198,14 @@ class _Run:
                 pull_number=event.number,
                 is_fork=event.is_fork,
             )
+        elif isinstance(event, CommentEvent):
+            self.trigger = replace(self.trigger, pull_number=event.number)
+        elif isinstance(event, MergeGroupEvent):
+            self.trigger = replace(self.trigger, head_sha=event.head_sha)
+        elif isinstance(event, PushEvent):
+            self.trigger = replace(self.trigger, head_sha=event.after)
+        elif isinstance(event, WorkflowRunEvent):
+            self.trigger, self.run_id = replace(self.trigger, head_sha=event.head_sha), event.run_id
 
     def _connect(self) -> GitHub:
         if not self.inputs.token:
@@ -146,83 +215,95 @@ class _Run:
             )
         return GitHub(
             self.inputs.token,
-            api_url=self.environment.get("GITHUB_API_URL") or "https://api.github.com",
+            api_url=api_url(self.environment),
             graphql_url=self.environment.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql",
         )
 
-    def _find_target(self, event: PullRequestEvent | DispatchEvent | ScheduleEvent, github: GitHub) -> Target:
+    def _find_target(self, event: Event, github: GitHub) -> Target:
         inputs = self.inputs
-        if isinstance(event, PullRequestEvent):
-            _refuse_choices(inputs)
-            return find_pull_request(github, self.trigger, drafts=False)
-        if inputs.mode == "scan" or (isinstance(event, ScheduleEvent) and inputs.mode == "auto"):
-            if inputs.base or inputs.pull_request is not None:
-                raise InputError("A scan reads one commit whole: it takes neither `base` nor `pull-request`.")
-            self.is_scan = True
-            # Any of these names a commit; a runner sets the second, and the last is the default branch.
-            return find_tree(
-                github, self.trigger, inputs.head or self.environment.get("GITHUB_SHA") or "HEAD"
-            )
-        if inputs.pull_request is not None:
-            if inputs.base or inputs.head:
-                raise InputError("The input `pull-request` excludes `base` and `head`.")
-            self.trigger = replace(self.trigger, pull_number=inputs.pull_request)
-            return find_pull_request(github, self.trigger, drafts=True)
-        if inputs.base and inputs.head:
-            return find_range(github, self.trigger, inputs.base, inputs.head)
-        raise InputError(
-            "Nothing says what to review.",
-            help="Give the input `pull-request`, or `base` and `head`, or `mode: scan`.",
-        )
+        if not isinstance(event, DispatchEvent | ScheduleEvent):
+            refuse_choices(inputs)
+            return find_of_event(github, self.trigger, event)
+        self.is_scan = inputs.mode == "scan" or (isinstance(event, ScheduleEvent) and inputs.mode == "auto")
+        self.trigger = replace(self.trigger, pull_number=inputs.pull_request)
+        named = Named(inputs.pull_request, inputs.base, inputs.head)
+        if self.is_scan:
+            return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))
+        return find_named(github, self.trigger, named)
 
     def _fetch(self, folder: Path) -> Repository:
         trigger, server = self.trigger, self.environment.get("GITHUB_SERVER_URL") or "https://github.com"
         named = (trigger.head_sha, trigger.base_sha, trigger.policy_sha)
         wanted: Sequence[Sha] = tuple(dict.fromkeys(sha for sha in named if sha))
-        partial = self.size_kib is None or self.size_kib > LARGE_KIB
+        large = self.size_kib is None or self.size_kib > LARGE_KIB
         store = fetch_store(
             folder,
             f"{server.rstrip('/')}/{trigger.repository}.git",
             self.inputs.token,
             wanted,
-            partial=partial,
-            environment=_passed_on(self.environment),
+            partial=large,
+            environment=passed_on(self.environment),
         )
-        return Repository(store.git_dir, fetch_missing=store.fetch_objects if partial else None)
+        return Repository(store.git_dir, fetch_missing=store.fetch_objects if large else None)
+
+    def _fetch_artifacts(self, github: GitHub, run_id: int) -> None:
+        """What the patterns name of the artifacts of the run that this one follows."""
+        inputs, repository = self.inputs, self.trigger.repository
+        patterns, server = (*inputs.sarif, *inputs.junit), api_url(self.environment)
+        listing = github.read_artifacts(repository, run_id) if patterns else {}
+        get = partial(download_artifact, server, inputs.token, repository)
+        unpack_artifacts(choose_artifacts(listing, patterns), get, self.evidence)
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
-        ending = self._publish(self._review(repository, target), target, github)
+        self._stop_if_superseded(target, github)
+        request, notes = with_memory(self._request(), repository, target, github, self.inputs.state_key)
+        review = self._review(repository, target, request, notes)
+        ending = self._publish(review, target, github, repository)
         if not self._turned_out_read_only(ending):
             return ending
         # Neither a key nor the right to write: this run was given no secrets, and cannot be.
         self.secrets_possible = False
-        return replace(ending, review=self._review(repository, target))
+        request = replace(request, secrets_possible=False)
+        return replace(ending, review=self._review(repository, target, request, notes))
 
-    def _review(self, repository: Repository, target: Target) -> Review:
-        trigger, read = target.trigger, review_repository
-        if self.is_scan:
-            trigger, read = replace(trigger, base_sha=repository.empty_tree), scan_repository
-        review = read(repository, trigger, self._request(), self.journal, self.step)
-        return replace(review, notes=tuple(note for note in (target.note, *review.notes) if note))
+    def _review(
+        self, repository: Repository, target: Target, request: Request, notes: Sequence[str]
+    ) -> Review:
+        trigger = replace(target.trigger, base_sha=target.trigger.base_sha or repository.empty_tree)
+        read = scan_repository if self.is_scan else review_repository
+        review = read(repository, trigger, request, self.journal, self.step)
+        review = replace(review, notes=tuple(note for note in (*notes, *review.notes) if note))
+        self.review = below_workspace(review, str(self.evidence))
+        return self.review
+
+    def _stop_if_superseded(self, target: Target, github: GitHub) -> None:
+        """Ask no model about a head that is no longer there. Raises HeadMoved."""
+        if self._asks_claude() and github.requests <= FEW_REQUESTS:
+            refuse_moved_head(github, target.trigger)
 
     def _turned_out_read_only(self, ending: Ending) -> bool:
         missing = any(reason.code == "missing_credentials" for reason in ending.review.verdict.reasons)
-        denied = ending.posted is not None and ending.posted.denied
-        return self.is_pull_request and self.secrets_possible and missing and denied
+        read_only = ending.posted is not None and ending.posted.read_only
+        return self.is_pull_request and self.secrets_possible and missing and read_only
 
     def _request(self) -> Request:
-        inputs, workspace = self.inputs, self.environment.get("GITHUB_WORKSPACE", "")
-        environment = {**_passed_on(self.environment), "CI": "true"}
-        if inputs.anthropic_key:
-            environment["ANTHROPIC_API_KEY"] = inputs.anthropic_key
-        if inputs.base_url:
-            environment["ANTHROPIC_BASE_URL"] = inputs.base_url
+        inputs, folder = self.inputs, str(self.evidence)
         return Request(
-            sarif=_below(workspace, inputs.sarif),
-            junit=_below(workspace, inputs.junit),
+            sarif=below(folder, inputs.sarif, "sarif"),
+            junit=below(folder, inputs.junit, "junit"),
             asked=Asked(path=inputs.policy or POLICY_PATH, overrides=inputs.overrides, tighten=True),
-            environment=environment,
+            environment=reviewed_environment(self.environment, inputs),
             secrets_possible=self.secrets_possible,
+            secrets=tuple(
+                filter(
+                    None,
+                    (
+                        inputs.anthropic_key,
+                        inputs.token,
+                        (inputs.state_key or b"").decode("utf-8", "surrogateescape"),
+                    ),
+                )
+            ),
         )
 
     def _job_address(self) -> str | None:
@@ -231,23 +312,32 @@ class _Run:
             return None
         return f"{server}/{self.trigger.repository}/actions/runs/{run}"
 
-    def _publish(self, review: Review, target: Target, github: GitHub) -> Ending:
-        ending = self.write_check(review)
+    def _publish(self, review: Review, target: Target, github: GitHub, repository: Repository) -> Ending:
+        key, checked = self.inputs.state_key, cache(lambda: self.write_check(review))
         if target.conversation is None:
-            return ending
+            return checked()
         with self.step("posting the review"):
             posted = publish_to_pull_request(
                 review,
                 github,
                 target.conversation,
                 limit=self.inputs.max_comments,
-                key=self.inputs.state_key,
-                gate=ending.gate,
+                key=key,
+                gate=lambda: checked().gate,
+                remembered=remember(review, repository, key) if key else (),
             )
+        ending = self._refused(review, posted) or checked()
+        return replace(ending, posted=posted, problems=(*ending.problems, *posted.problems))
+
+    def _refused(self, review: Review, posted: Posted) -> Ending | None:
+        """The ending of a review that is no longer known to be about what would merge, else None."""
         if posted.moved:
-            review = _refuse(review, HeadMoved("The pull request changed while it was reviewed."))
-        problems = (*ending.problems, *posted.problems)
-        return replace(ending, review=review, posted=posted, problems=problems)
+            error: ReviewbotError = HeadMoved("The pull request changed while it was reviewed.")
+        elif posted.unread:
+            error = HeadUnknown("The head of the pull request could not be read again after the review.")
+        else:
+            return None
+        return self.write_check(refuse(review, error))
 
     def write_check(self, review: Review) -> Ending:
         """Where the job's exit code gates nothing, write the verdict on the commit, also that of a failure.
@@ -255,58 +345,21 @@ class _Run:
         Whoever gates on the check must not find an older one in its place, so a check that cannot be
         written is no success; but a token without the right makes the review advisory.
         """
-        if review.trigger.kind is TriggerKind.PULL_REQUEST:
+        if review.trigger.kind in JOB_GATES:
             return Ending(review, JOB_GATE)
         if self.github is None or not review.trigger.head_sha:
             return Ending(review, ADVISORY)
+        name = check_name(review.trigger, is_scan=self.is_scan)
         try:
             written = publish_check_run(
-                review, self.github, review.trigger.repository, details_url=self._job_address()
+                review,
+                self.github,
+                review.trigger.repository,
+                name=name,
+                details_url=self._job_address(),
             )
         except GitHubError as error:
             problem = f"The check run could not be written: {error.sentences}"
             return Ending(review, ADVISORY, None, (problem,), error.exit_code)
-        return Ending(review, CHECK_GATE if written else ADVISORY)
-
-
-def _refuse_choices(inputs: Inputs) -> None:
-    """On a pull request the workflow file may come from the change itself: it must not choose commits."""
-    chosen = {
-        "mode": inputs.mode != "auto",
-        "pull-request": inputs.pull_request is not None,
-        "base": bool(inputs.base),
-        "head": bool(inputs.head),
-    }
-    for name, given in chosen.items():
-        if given:
-            raise InputError(
-                f"The input `{name}` cannot be used on a pull request: the event says what is reviewed.",
-                help="Leave it out here; it is for `workflow_dispatch` and `schedule`.",
-            )
-
-
-def _refuse(review: Review, error: ReviewbotError) -> Review:
-    """The same review, its verdict no success whatever it was."""
-    refused = failed_review(review.trigger, error, review.changes).verdict
-    verdict = replace(
-        review.verdict,
-        conclusion=Conclusion.FAIL if review.verdict.blocking else Conclusion.INCOMPLETE,
-        exit_code=max(review.verdict.exit_code, refused.exit_code),
-        reasons=(*refused.reasons[:1], *review.verdict.reasons),
-    )
-    return replace(review, verdict=verdict)
-
-
-def _kind(name: str) -> TriggerKind:
-    """The kind that a report names where the event could not be read."""
-    known = {"pull_request_target": "pull_request"}.get(name, name)
-    return TriggerKind(known) if known in list(TriggerKind) else TriggerKind.LOCAL
-
-
-def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the inputs, the tokens and the runner's files."""
-    return {name: value for name, value in environment.items() if not name.startswith(_WITHHELD)}
-
-
-def _below(workspace: str, patterns: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(Path(glob.escape(workspace)) / pattern) for pattern in patterns)
+        gate = CHECK_GATE.format(name) if written else ADVISORY
+        return Ending(review, gate, None, written.problems if written else ())

@@ -17,6 +17,9 @@ from reviewbot.text import one_line, show_surrogates
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*/(?!\.\.?$)[A-Za-z0-9_.-]+")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
+CALLED = "/reviewbot"
+"""How people call us in a comment."""
+
 Node = Mapping[str, Any]
 """One JSON object of an answer whose values nobody has checked yet."""
 
@@ -29,10 +32,19 @@ class GitHubError(ReviewbotError):
     help = "Run it again later; https://www.githubstatus.com tells whether GitHub has a problem."
 
 
+class GitHubLost(GitHubError):
+    """No answer came, or none that tells whether GitHub did what it was asked to do."""
+
+
 class GitHubDenied(GitHubError):
     """The token is wrong or lacks a right (401, 403)."""
 
     help = "Check the github-token and the `permissions:` of the workflow."
+
+    @property
+    def is_read_only(self) -> bool:
+        """The token lacks the right; a locked conversation and a blocked account are other refusals."""
+        return "not accessible by" in str(self)
 
 
 class GitHubNotFound(GitHubError):
@@ -44,7 +56,7 @@ class GitHubNotFound(GitHubError):
 class GitHubRefused(GitHubError):
     """GitHub will not take what was sent (422); ``details`` are its own messages."""
 
-    help = "This is a mistake of reviewbot's; please report it with the message above."
+    help = "If this happens again, please report it with the message above."
 
     def __init__(self, message: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -72,22 +84,63 @@ class PullRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """What became of a comment of ours at a line. ``answers`` are our own below it, oldest first.
+
+    ``left_open``: somebody else answered, and nobody resolved it.
+    """
+
+    node_id: str
+    is_outdated: bool
+    left_open: bool
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OwnComment:
-    """A comment that the identity of our own token wrote."""
+    """A comment that the identity of our own token wrote; ``thread`` is what it opened, if it did."""
 
     id: int
     body: str
     url: str
+    node_id: str = ""
+    is_minimized: bool = False
+    thread: Thread | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A comment in which a person calls us, and which nobody edited or hid since."""
+
+    id: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingReview:
+    """A review that was begun; ``comments`` are the texts of its first hundred, ``size`` counts them all."""
+
+    node_id: str
+    comments: tuple[str, ...]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A pull request, the present tip of its base branch, and what we said there, oldest first."""
+    """A pull request, the present tip of its base branch, what we said and who called us, oldest first.
+
+    ``node_id`` is what GraphQL calls the pull request; ``pending`` are reviews of our identity that nobody
+    submitted.
+    """
 
     pull: PullRequest
     base_tip: Sha
     summary_candidates: tuple[OwnComment, ...]
     inline: tuple[OwnComment, ...]
+    calls: tuple[Call, ...] = ()
+    node_id: str = ""
+    pending: tuple[PendingReview, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +163,13 @@ def check_ref(ref: str) -> str:
     if not ref or ".." in ref or ref == "." or not ref.isprintable():
         raise UsageError(f"{ascii(ref)[:80]} names no commit.", help="Name a branch, a tag or a commit.")
     return quote(ref, safe="")
+
+
+def check_login(login: str) -> str:
+    """The name of a person as one segment of a path."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", login):
+        raise GitHubError(f"{ascii(login)[:80]} is no name of a person.")
+    return login
 
 
 def pull_of_rest(answer: Node) -> PullRequest:
@@ -156,12 +216,65 @@ def own_comments(listing: Node) -> Iterator[OwnComment]:
     """The comments of ours in a list of comments, or in a list of threads that hold comments."""
     for node in listing.get("nodes") or ():
         if isinstance(node, dict) and "comments" in node:
-            yield from own_comments(node_at(node, "comments"))
+            yield from _in_thread(node)
         elif isinstance(node, dict) and node.get("viewerDidAuthor") is True:
-            number = str(node.get("fullDatabaseId"))
-            if not re.fullmatch("[0-9]{1,18}", number):
-                raise GitHubError("A comment in GitHub's answer has no fullDatabaseId.")
-            yield OwnComment(int(number), show_surrogates(str(node.get("body") or "")), url_at(node, "url"))
+            yield _own_comment(node, None)
+
+
+def _own_comment(node: Node, thread: Thread | None) -> OwnComment:
+    return OwnComment(
+        _comment_id(node),
+        show_surrogates(str(node.get("body") or "")),
+        url_at(node, "url"),
+        str(node.get("id") or ""),
+        node.get("isMinimized") is True,
+        thread,
+    )
+
+
+def _in_thread(thread: Node) -> Iterator[OwnComment]:
+    """Our comments of one thread; the one that opened it knows what became of it."""
+    listing = node_at(thread, "comments")
+    every = (node for node in listing.get("nodes") or () if isinstance(node, dict))
+    nodes = [node for node in every if node.get("state") != "PENDING"]  # nobody else sees what is
+    own, total = [node for node in nodes if node.get("viewerDidAuthor") is True], listing.get("totalCount")
+    others = len(own) < (total if type(total) is int else len(nodes))
+    about = Thread(
+        str(thread.get("id") or ""),
+        thread.get("isOutdated") is True,
+        others and thread.get("isResolved") is not True,
+        tuple(show_surrogates(str(node.get("body") or "")) for node in own if node is not nodes[0]),
+    )
+    for node in own:
+        yield _own_comment(node, about if node is nodes[0] else None)
+
+
+def calls(listing: Node) -> Iterator[Call]:
+    """The comments in a list in which a person calls us, as they were written."""
+    for node in listing.get("nodes") or ():
+        body = node.get("body") if isinstance(node, dict) else None
+        if not isinstance(body, str) or not body.startswith(CALLED) or not node.get("author"):
+            continue
+        untouched = node.get("lastEditedAt") is None and node.get("isMinimized") is not True
+        if untouched and node_at(node, "author").get("__typename") == "User":
+            yield Call(_comment_id(node), text_at(node, "author", "login"), show_surrogates(body))
+
+
+def pending_reviews(listing: Node) -> Iterator[PendingReview]:
+    """The reviews of our own identity in a list of pending ones."""
+    for node in listing.get("nodes") or ():
+        if isinstance(node, dict) and node.get("viewerDidAuthor") is True:
+            held = node_at(node, "comments")
+            texts = (each.get("body") for each in held.get("nodes") or () if isinstance(each, dict))
+            said = tuple(show_surrogates(str(text or "")) for text in texts)
+            yield PendingReview(text_at(node, "id"), said, number_at(held, "totalCount"))
+
+
+def _comment_id(node: Node) -> int:
+    number = str(node.get("fullDatabaseId"))
+    if not re.fullmatch("[0-9]{1,18}", number):
+        raise GitHubError("A comment in GitHub's answer has no fullDatabaseId.")
+    return int(number)
 
 
 def refusal(status: int, data: object, headers: Mapping[str, str]) -> GitHubError:
@@ -181,7 +294,8 @@ def refusal(status: int, data: object, headers: Mapping[str, str]) -> GitHubErro
         return GitHubNotFound(f"GitHub does not have what was asked for, or hides it{message}")
     if status == 422:
         return GitHubRefused(f"GitHub would not take the request{message}", tuple(_details(data)))
-    return GitHubError(f"GitHub answered with status {status}{message}")
+    kind = GitHubLost if status >= 500 else GitHubError
+    return kind(f"GitHub answered with status {status}{message}")
 
 
 def graphql_error(error: object) -> GitHubError:
@@ -195,6 +309,12 @@ def graphql_error(error: object) -> GitHubError:
     if kind in ("RATE_LIMITED", "RATE_LIMIT"):
         return GitHubError(f"GitHub's rate limit is used up{message}", help="Run it again in an hour.")
     return GitHubError(f"GitHub could not answer{message}")
+
+
+def graphql_path(error: object) -> str:
+    """The name of the part of a GraphQL request that an error is about; empty where it does not say."""
+    path = error.get("path") if isinstance(error, dict) else None
+    return str(path[0]) if isinstance(path, list) and path else ""
 
 
 def _details(data: object) -> Iterator[str]:

@@ -16,21 +16,27 @@ from reviewbot import __version__
 from reviewbot.core import Sha
 from reviewbot.errors import UsageError
 from reviewbot.github_answers import (
+    Call,
     Conversation,
     GitHubDenied,
     GitHubError,
+    GitHubLost,
     GitHubNotFound,
     GitHubRefused,
     Node,
     OwnComment,
     PullRequest,
     RepositoryFacts,
+    calls,
+    check_login,
     check_ref,
     check_repository,
     graphql_error,
+    graphql_path,
     node_at,
     number_at,
     own_comments,
+    pending_reviews,
     pull_of_graphql,
     pull_of_rest,
     refusal,
@@ -38,16 +44,19 @@ from reviewbot.github_answers import (
     text_at,
     url_at,
 )
+from reviewbot.github_graphql import CONVERSATION, OPEN_HEADS, OpenHead, open_heads
 
 if TYPE_CHECKING:
     from github.GithubRetry import GithubRetry
     from github.Requester import Requester
 
 __all__ = [
+    "Call",
     "Conversation",
     "GitHub",
     "GitHubDenied",
     "GitHubError",
+    "GitHubLost",
     "GitHubNotFound",
     "GitHubRefused",
     "OwnComment",
@@ -65,27 +74,6 @@ RETRIES = 3
 OWN_AUTHORITY = "If the server has an authority of its own, let SSL_CERT_FILE name its certificates."
 MAX_PAGES = 50
 """Pages of 100 comments and 100 threads of one pull request."""
-
-# `fullDatabaseId`: comments have outgrown the 32 bits of `databaseId`. A comment of ours opens a
-# thread or answers early in it.
-_CONVERSATION = """
-query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threads: String) {
-  repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) {
-      number state isDraft headRefOid headRefName headRepository { nameWithOwner }
-      baseRefName baseRefOid baseRef { target { oid } } isCrossRepository author { __typename login }
-      comments(first: 100, after: $comments) {
-        nodes { fullDatabaseId body url viewerDidAuthor }
-        pageInfo { hasNextPage endCursor }
-      }
-      reviewThreads(first: 100, after: $threads) {
-        nodes { comments(first: 20) { nodes { fullDatabaseId body url viewerDidAuthor } } }
-        pageInfo { hasNextPage endCursor }
-      }
-    }
-  }
-}
-"""
 
 
 class GitHub:
@@ -107,15 +95,18 @@ class GitHub:
         self._host = urlsplit(api_url).hostname or ""
         self._rest = _connect(token, api_url, ("GET", "PATCH"), self._count)
         self._graphql = _connect(token, graphql_url, ("POST",), self._count)
-        self._graphql_url = graphql_url
+        self._graphql_url, self._token = graphql_url, token
 
     def read_conversation(self, repository: str, number: int) -> Conversation:
-        """The pull request and all that we said in it: one request a page of 100 comments."""
+        """The pull request, all that we said in it and who called us: one request a page of 100 comments."""
         owner, _, name = check_repository(repository).partition("/")
         variables: dict[str, Any] = {"owner": owner, "name": name, "number": number}
         own: dict[str, list[OwnComment]] = {"comments": [], "reviewThreads": []}
+        called: dict[int, Call] = {}
         for _ in range(MAX_PAGES):
-            pull = self._ask(variables)
+            answer = self._query(self._graphql, CONVERSATION, variables)
+            pull = node_at(answer, "data", "repository", "pullRequest")
+            called |= {call.id: call for call in calls(node_at(pull, "comments"))}
             for kind, cursor in (("comments", "comments"), ("reviewThreads", "threads")):
                 own[kind] += own_comments(node_at(pull, kind))
                 variables[cursor] = node_at(pull, kind, "pageInfo").get("endCursor") or variables.get(cursor)
@@ -123,13 +114,25 @@ class GitHub:
                 tip = sha_at(
                     pull, *(("baseRef", "target", "oid") if pull.get("baseRef") else ("baseRefOid",))
                 )
-                pages = (tuple(own["comments"]), tuple(own["reviewThreads"]))
-                return Conversation(pull_of_graphql(pull), tip, *pages)
+                pages = (tuple(own["comments"]), tuple(own["reviewThreads"]), tuple(called.values()))
+                pending = tuple(pending_reviews(node_at(pull, "reviews")))
+                return Conversation(pull_of_graphql(pull), tip, *pages, text_at(pull, "id"), pending)
         raise GitHubError(f"The pull request {number} has more than {MAX_PAGES * 100:,} comments.")
 
     def read_pull_request(self, repository: str, number: int) -> PullRequest:
         """The pull request as it is now."""
         return pull_of_rest(self._send("GET", f"/repos/{check_repository(repository)}/pulls/{number:d}"))
+
+    def read_open_heads(self, repository: str, branch: str) -> tuple[OpenHead, ...]:
+        """The open pull requests, also of forks, whose branch has this name; the newest hundred."""
+        owner, _, name = check_repository(repository).partition("/")
+        answer = self._query(self._graphql, OPEN_HEADS, {"owner": owner, "name": name, "branch": branch})
+        return open_heads(node_at(answer, "data", "repository", "pullRequests"))
+
+    def read_artifacts(self, repository: str, run: int) -> Node:
+        """The list of what a run of a workflow left behind; its first hundred."""
+        path = f"/repos/{check_repository(repository)}/actions/runs/{run:d}/artifacts"
+        return self._send("GET", path, {"per_page": 100})
 
     def read_repository(self, repository: str) -> RepositoryFacts:
         """Default branch and size."""
@@ -174,22 +177,49 @@ class GitHub:
         return url_at(self._send("PATCH", path, body={"body": body}))
 
     def create_check_run(  # noqa: PLR0917 - the fields of a check run, in GitHub's order
-        self, repository: str, name: str, head_sha: Sha, conclusion: str, title: str, summary: str, text: str,
+        self, repository: str, name: str, head_sha: Sha, conclusion: str, output: Node,
         details_url: str | None,
-    ) -> str:  # fmt: skip
-        """Post a finished check run; its address."""
-        output = {"title": title, "summary": summary, "text": text}
+    ) -> int:  # fmt: skip
+        """Post a finished check run; its number. ``output`` has title, summary, text and annotations."""
         run = {"name": name, "head_sha": head_sha, "status": "completed", "conclusion": conclusion}
         link = {"details_url": details_url} if details_url else {}
         path = f"/repos/{check_repository(repository)}/check-runs"
-        return url_at(self._send("POST", path, body={**run, **link, "output": output}))
+        return number_at(self._send("POST", path, body={**run, **link, "output": dict(output)}), "id")
 
-    def _ask(self, variables: Mapping[str, Any]) -> Node:
-        question = {"query": _CONVERSATION, "variables": variables}
-        answer = self._call(self._graphql, "POST", self._graphql_url, None, question)
+    def edit_check_run(self, repository: str, check_run: int, output: Node) -> None:
+        """Replace the title and the summary of a check run, and add the annotations to those it has."""
+        path = f"/repos/{check_repository(repository)}/check-runs/{check_run:d}"
+        self._send("PATCH", path, body={"output": dict(output)})
+
+    def read_permission(self, repository: str, login: str) -> str:
+        """What a person may do at most: admin, write (maintainers, too), read (triage, too) or none."""
+        path = f"/repos/{check_repository(repository)}/collaborators/{check_login(login)}/permission"
+        return text_at(self._send("GET", path), "permission")
+
+    def react(self, repository: str, comment_id: int, content: str) -> None:
+        """Put one of GitHub's reactions, such as ``eyes``, below a comment of the conversation."""
+        path = f"/repos/{check_repository(repository)}/issues/comments/{comment_id:d}/reactions"
+        self._send("POST", path, body={"content": content})
+
+    def change(
+        self, text: str, variables: Mapping[str, Any]
+    ) -> tuple[Node, tuple[tuple[str, GitHubError], ...]]:
+        """Send one mutation of named parts: what it answers, and the name and the error of what failed."""
+        # Unlike a question this must not be sent again after a fault of the server.
+        once = _connect(self._token, self._graphql_url, ("GET",), self._count)
+        answer = self._query(once, text, variables, partly=True)
+        failed = ((graphql_path(error), graphql_error(error)) for error in answer.get("errors") or ())
+        return node_at(answer, "data"), tuple(failed)
+
+    def _query(
+        self, requester: "Requester", text: str, variables: Mapping[str, Any], *, partly: bool = False
+    ) -> Node:
+        question = {"query": text, "variables": variables}
+        answer = self._call(requester, "POST", self._graphql_url, None, question)
         for error in answer.get("errors") or ():
-            raise graphql_error(error)
-        return node_at(answer, "data", "repository", "pullRequest")
+            if not partly or not answer.get("data"):
+                raise graphql_error(error)
+        return answer
 
     def _send(self, verb: str, path: str, parameters: Node | None = None, body: object = None) -> Node:
         return self._call(self._rest, verb, path, parameters, body)
@@ -210,9 +240,9 @@ class GitHub:
             raise _unreachable(self._host, error) from None
         except (RuntimeError, AssertionError, ValueError, AttributeError, TypeError):
             # Redirects to another host, HTML and broken JSON end here.
-            raise GitHubError(f"The answer of {self._host} to {verb} cannot be read.") from None
+            raise GitHubLost(f"The answer of {self._host} to {verb} cannot be read.") from None
         if not isinstance(answer, dict):
-            raise GitHubError(f"The answer of {self._host} to {verb} is no object.")
+            raise GitHubLost(f"The answer of {self._host} to {verb} is no object.")
         return answer
 
     def _count(self) -> None:
@@ -311,4 +341,4 @@ def _unreachable(host: str, error: Exception) -> GitHubError:
     cause = getattr(next(iter(error.args), None), "reason", None)
     is_late = isinstance(error, exceptions.Timeout) or isinstance(cause, ReadTimeoutError)
     why = f"did not answer within {SECONDS} seconds" if is_late else "cannot be reached"
-    return GitHubError(f"{host} {why}.", help="Check the network and GITHUB_API_URL, then run it again.")
+    return GitHubLost(f"{host} {why}.", help="Check the network and GITHUB_API_URL, then run it again.")

@@ -270,8 +270,18 @@ def test_a_head_that_moves_during_the_review_makes_a_pass_incomplete(
     assert bench.fake.issue_comments(NAME, 1) == []
 
 
+def test_a_manual_run_of_a_draft_is_no_review(bench: Bench) -> None:
+    bench.pull_request(FAULT, draft=True)
+    token = bench.fake.token(permissions={"contents": "read", "pull-requests": "write", "checks": "write"})
+    given = {"engine": "analyzers", "pull_request": "1", "github_token": token}
+    assert bench.run("workflow_dispatch", workflow_dispatch_event(bench.fake, NAME), **given) == 3
+    assert bench.codes == ["draft"]
+    assert bench.fake.issue_comments(NAME, 1) == []
+    assert bench.fake.check_runs(NAME) == []
+
+
 def test_a_manual_run_reviews_a_pull_request_and_gates_by_a_check_on_its_head(bench: Bench) -> None:
-    head = bench.pull_request(FAULT, draft=True)
+    head = bench.pull_request(FAULT)
     permissions = {"contents": "read", "pull-requests": "write", "checks": "write"}
     token = bench.fake.token(permissions=permissions)
     given = {"engine": "analyzers", "pull_request": "1", "github_token": token}

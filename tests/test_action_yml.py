@@ -18,6 +18,8 @@ from reviewbot.action_inputs import NAMES
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 EXAMPLES = sorted((ROOT / ".github/examples").glob("*.yml"))
+REVIEWS = [file for file in EXAMPLES if file.name != "fork-tests.yml"]
+"""The examples that run reviewbot; the other is what a repository's own tests may look like."""
 OUTPUTS = ["verdict", "findings", "blocking", "cost-usd", "report", "sarif"]
 BIN = Path(sys.executable).parent
 
@@ -117,7 +119,7 @@ def test_every_action_is_named_by_a_commit(file: Path) -> None:
         assert used == "./" or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used)
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=named)
+@pytest.mark.parametrize("file", REVIEWS, ids=named)
 def test_examples_check_nothing_out_and_give_only_inputs_that_exist(file: Path) -> None:
     for job in load(file)["jobs"].values():
         [step] = job["steps"]
@@ -132,12 +134,23 @@ def test_examples_on_pull_requests_ask_for_the_events_that_are_reviewed_and_no_m
 
     for name, permissions in (
         ("default.yml", {"contents": "read", "pull-requests": "write"}),
-        ("fork-safe.yml", {"contents": "read"}),
+        ("fork-safe.yml", {"contents": "read", "pull-requests": "read"}),
     ):
         workflow = load(ROOT / ".github/examples" / name)
         assert set(workflow[True]["pull_request"]["types"]) == set(REVIEWED_ACTIONS)
         assert workflow["jobs"]["review"]["permissions"] == permissions
         assert workflow["concurrency"]["cancel-in-progress"] is True
+
+
+def test_the_two_workflows_for_forks_fit_together() -> None:
+    tests, review = (load(ROOT / f".github/examples/fork-{name}.yml") for name in ("tests", "review"))
+    assert review[True]["workflow_run"] == {"workflows": [tests["name"]], "types": ["completed"]}
+    [job] = tests["jobs"].values()
+    assert job["permissions"] == {"contents": "read"}
+    assert "secrets." not in (ROOT / ".github/examples/fork-tests.yml").read_text()
+    uploaded = job["steps"][-1]["with"]["name"]
+    [step] = review["jobs"]["review"]["steps"]
+    assert step["with"]["junit"].partition("/")[0] == uploaded
 
 
 def test_ci_runs_the_command_that_everybody_runs() -> None:

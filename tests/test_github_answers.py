@@ -9,6 +9,7 @@ from reviewbot.errors import UsageError
 from reviewbot.github_answers import (
     GitHubDenied,
     GitHubError,
+    GitHubLost,
     GitHubNotFound,
     GitHubRefused,
     check_ref,
@@ -118,7 +119,7 @@ def test_the_number_of_a_comment_may_be_larger_than_32_bits() -> None:
         (429, {}, None, GitHubError, "rate limit"),
         (404, {}, "Not Found", GitHubNotFound, "hides it"),
         (422, {}, "Validation Failed", GitHubRefused, "Validation Failed"),
-        (502, {}, None, GitHubError, "status 502"),
+        (502, {}, None, GitHubLost, "status 502"),
         (302, {}, "x\n::error::y", GitHubError, "status 302: x ::error::y"),
     ],
 )

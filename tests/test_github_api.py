@@ -21,6 +21,7 @@ from reviewbot.github_api import (
     GitHubRefused,
     RepositoryFacts,
 )
+from reviewbot.publish.threads import Retirement, render_retirements
 from tests.github.fake import DELETED, FakeGitHub
 from tests.repositories import Sandbox
 
@@ -69,6 +70,116 @@ def test_a_conversation_holds_what_we_said_and_nothing_that_others_said(world: W
     assert [comment.body for comment in found.inline] == ["hm"]
     assert found.summary_candidates[0].id == world.fake.issue_comments(NAME, 1)[0].id
     assert found.base_tip == world.tip
+
+
+def test_a_conversation_holds_the_calls_of_people_as_they_were_written(world: World) -> None:
+    fake = world.fake
+    fake.add_issue_comment(NAME, 1, "mona", "/reviewbot help")
+    fake.add_issue_comment(NAME, 1, "mona", "hello")
+    fake.add_issue_comment(NAME, 1, "helper[bot]", "/reviewbot help")
+    fake.edit_issue_comment(fake.add_issue_comment(NAME, 1, "mia", "x"), "/reviewbot review")
+    fake.add_issue_comment(NAME, 1, "ada", "/reviewbot review").minimized = "spam"
+    calls = world.github.read_conversation(NAME, 1).calls
+    assert [(call.author, call.body) for call in calls] == [("mona", "/reviewbot help")]
+    assert calls[0].id == fake.issue_comments(NAME, 1)[0].id
+
+
+def test_a_call_on_a_later_page_is_read_once(world: World) -> None:
+    for number in range(150):
+        world.fake.add_issue_comment(NAME, 1, "mona", f"/reviewbot {number}")
+    calls = world.github.read_conversation(NAME, 1).calls
+    assert [call.body for call in calls] == [f"/reviewbot {number}" for number in range(150)]
+
+
+OUTPUT = {"title": "t", "summary": "s", "text": "x", "annotations": []}
+
+
+def retire(github: GitHub, asked: list[Retirement]) -> tuple[str, ...]:
+    return tuple(str(error) for _, error in github.change(*render_retirements(asked))[1])
+
+
+def test_our_comments_at_lines_are_answered_and_hidden_in_one_request(world: World) -> None:
+    github, fake = world.github, world.fake
+    inline = [{"path": "b.py", "line": n, "side": "RIGHT", "body": f"hm {n}"} for n in (1, 2)]
+    github.create_review(NAME, 1, world.head, "see above", inline)
+    first, second = github.read_conversation(NAME, 1).inline
+    assert first.thread is not None
+    assert second.thread is not None
+    assert (first.is_minimized, first.thread.left_open, first.thread.is_outdated) == (False, False, False)
+    before = github.requests
+    asked = [
+        Retirement(first.node_id, first.thread.node_id, "Gone."),
+        Retirement(second.node_id, second.thread.node_id, ""),
+    ]
+    assert retire(github, asked) == ()
+    assert github.requests == before + 1
+    one, answer, two = github.read_conversation(NAME, 1).inline
+    assert one.thread is not None
+    assert (one.is_minimized, one.thread.answers, two.is_minimized) == (True, ("Gone.",), True)
+    assert answer.thread is None
+    fake.answer_thread(NAME, 1, fake.review_comments(NAME, 1)[0], "mona")
+    thread = github.read_conversation(NAME, 1).inline[0].thread
+    assert thread is not None
+    assert thread.left_open
+    fake.review_comments(NAME, 1)[0].resolved = True
+    thread = github.read_conversation(NAME, 1).inline[0].thread
+    assert thread is not None
+    assert not thread.left_open
+
+
+def test_what_cannot_be_hidden_is_said_part_by_part(world: World) -> None:
+    inline = {"path": "b.py", "line": 2, "side": "RIGHT", "body": "hm"}
+    world.github.create_review(NAME, 1, world.head, "see above", [inline])
+    [own] = world.github.read_conversation(NAME, 1).inline
+    said = retire(world.github, [Retirement(own.node_id, "", ""), Retirement("PRRC_9", "PRRT_9", "x")])
+    assert len(said) == 2
+    assert all("global id" in each for each in said)
+    assert world.fake.review_comments(NAME, 1)[0].minimized == "outdated"
+
+
+def test_hiding_is_not_tried_twice_after_a_fault_of_the_server(world: World) -> None:
+    world.fake.fail_next("POST", "/graphql", 502, times=5)
+    with pytest.raises(GitHubError, match="502"):
+        retire(world.github, [Retirement("PRRC_1", "", "")])
+    assert len(world.fake.api_requests) == 1
+
+
+def test_a_token_that_may_only_read_hides_nothing(world: World) -> None:
+    github = world.connect(world.fake.token(permissions={"pull-requests": "read"}))
+    with pytest.raises(GitHubDenied):
+        github.react(NAME, 1, "eyes")
+    inline = {"path": "b.py", "line": 2, "side": "RIGHT", "body": "hm"}
+    world.github.create_review(NAME, 1, world.head, "see above", [inline])
+    [own] = world.github.read_conversation(NAME, 1).inline
+    [said] = retire(github, [Retirement(own.node_id, "", "")]) or [""]
+    assert "not accessible" in said
+    assert world.fake.review_comments(NAME, 1)[0].minimized is None
+
+
+@pytest.mark.parametrize(
+    ("role", "permission"),
+    [("admin", "admin"), ("maintain", "write"), ("write", "write"), ("triage", "read"), ("read", "read")],
+)
+def test_a_permission_is_the_effective_one(world: World, role: str, permission: str) -> None:
+    world.fake.state.repository(NAME).collaborators = {"mona": role}
+    assert world.github.read_permission(NAME, "mona") == permission
+    assert world.github.read_permission(NAME, "stranger") == "none"
+
+
+@pytest.mark.parametrize("login", ["", "../user", "a/b", "a b", "mona?x=1", "x" * 101])
+def test_a_name_that_leads_elsewhere_is_refused(world: World, login: str) -> None:
+    with pytest.raises(GitHubError, match="no name of a person"):
+        world.github.read_permission(NAME, login)
+    assert world.fake.requests == []
+
+
+def test_a_reaction_stands_below_its_comment(world: World) -> None:
+    comment = world.fake.add_issue_comment(NAME, 1, "mona", "/reviewbot help")
+    for _ in range(2):
+        world.github.react(NAME, comment.id, "eyes")
+    assert world.fake.reactions(NAME) == [(comment.id, "github-actions[bot]", "eyes")]
+    with pytest.raises(GitHubNotFound):
+        world.github.react(NAME, 9, "eyes")
 
 
 def test_comments_beyond_the_first_page_are_read(world: World) -> None:
@@ -149,9 +260,7 @@ def test_all_that_is_written_arrives(world: World) -> None:
         world.head,
         1,
     )
-    github.create_check_run(
-        NAME, "reviewbot", world.head, "action_required", "t", "s", "x", "https://example.org/"
-    )
+    github.create_check_run(NAME, "reviewbot", world.head, "action_required", OUTPUT, "https://example.org/")
     [run] = fake.check_runs(NAME)
     assert (run.name, run.head_sha, run.conclusion) == ("reviewbot", world.head, "action_required")
 
@@ -161,7 +270,7 @@ def test_a_token_without_a_right_is_denied_by_name(world: World) -> None:
     with pytest.raises(GitHubDenied, match="Resource not accessible by integration"):
         github.create_comment(NAME, 1, "x")
     with pytest.raises(GitHubDenied):
-        github.create_check_run(NAME, "reviewbot", world.head, "success", "t", "s", "x", None)
+        github.create_check_run(NAME, "reviewbot", world.head, "success", OUTPUT, None)
     assert github.requests == len(world.fake.api_requests) == 2
 
 

@@ -91,12 +91,15 @@ def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int], snif
 
 
 def _with_new_lines(change: FileChange, repository: Repository) -> FileChange:
-    """A copy, or a file that moves to where other rules hold, is new at its path: all of its lines are.
+    """A copy, or a file that moves to where other rules hold, is new at its path."""
+    if change.status is ChangeStatus.COPIED or _moves_into_view(change):
+        return with_every_line(change, repository)
+    return change
 
-    The counts stay git's own.
-    """
-    is_text = change.head_blob is not None and not (change.is_binary or change.omitted or change.is_submodule)
-    if not is_text or not (change.status is ChangeStatus.COPIED or _moves_into_view(change)):
+
+def with_every_line(change: FileChange, repository: Repository) -> FileChange:
+    """A file of whose text every line counts as added; the counts stay git's own."""
+    if change.head_blob is None or change.is_binary or change.omitted or change.is_submodule:
         return change
     text = repository.read_object(change.head_blob or "")
     return replace(change, added=_every_line(text, b"\n"), deleted=(), gaps=())

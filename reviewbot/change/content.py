@@ -1,6 +1,10 @@
 """What the bytes of a file are: git calls a file binary for one NUL byte, which can hide code."""
 
 import codecs
+from collections.abc import Callable
+
+from reviewbot.core import Sha
+from reviewbot.errors import RepositoryError
 
 SAMPLE_BYTES = 64 * 1024
 _MARKS = (
@@ -29,6 +33,24 @@ def decode_wide(data: bytes) -> str | None:
             latin = sum(char < "\u0250" for char in text)
             return text if 2 * latin >= len(text) else None
     return None
+
+
+def split_lines(data: bytes) -> list[str]:
+    """The lines of a text as git counts them, UTF-8 or what ``decode_wide`` knows; the last may be empty."""
+    text = decode_wide(data)
+    return (data.decode("utf-8", "surrogateescape") if text is None else text).split("\n")
+
+
+def line_reader(read: Callable[[Sha], bytes]) -> Callable[[Sha], list[str] | None]:
+    """The lines of blobs; None for one that cannot be read."""
+
+    def read_lines(sha: Sha) -> list[str] | None:
+        try:
+            return split_lines(read(sha))
+        except RepositoryError:
+            return None
+
+    return read_lines
 
 
 def looks_like_text(data: bytes) -> bool:

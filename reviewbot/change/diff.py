@@ -142,7 +142,8 @@ def _read_hunk(section: _Section, header: bytes, reader: Iterator[bytes], budget
     base_start, head_start = int(match[1]), int(match[3])
     base_left = int(match[2]) if match[2] is not None else 1
     head_left = int(match[4]) if match[4] is not None else 1
-    hunk = Hunk(base_start, base_left, head_start, head_left, ())
+    heading = _decode(header[match.end() :]).strip()
+    hunk = Hunk(base_start, base_left, head_start, head_left, (), heading)
     kept: list[str] = []
     block: list[bytes] = []
     while base_left > 0 or head_left > 0:

@@ -63,6 +63,8 @@ def excluded_by_name(path: str) -> str | None:
 
     Below ``.github`` a name excludes nothing: GitHub runs a workflow called ``pnpm-lock.yaml`` too.
     """
+    if path == ".github/reviewbot-baseline.json":
+        return "baseline of scans"
     if path.startswith(".github/"):
         return None
     if path.rsplit("/", 1)[-1].lower() in LOCK_FILES:

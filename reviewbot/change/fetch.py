@@ -36,6 +36,8 @@ _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_
 _TRANSIENT = (
     "could not resolve host", "early eof", "unexpected disconnect", "rpc failed", "timed out",
     "connection reset", "returned error: 5", "returned error: 429",
+    # A connection that was cut, in the words of GnuTLS, of OpenSSL and of curl.
+    "recv error", "unexpected eof", "ssl_error_syscall", "empty reply from server",
 )  # fmt: skip
 _DENIED = ("could not read username", "authentication failed", "error: 401", "error: 403")
 

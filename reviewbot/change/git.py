@@ -6,28 +6,21 @@ configuration, attributes, hooks, replace refs, grafts or work tree of the repos
 (THREATS R05, R25).
 """
 
-import resource
+import os
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from reviewbot.change import hardening
 from reviewbot.change.attributes import folders_above, parse_attributes
 from reviewbot.change.entries import DiffEntry, parse_diff_entries
 from reviewbot.change.grep import GREP_SECONDS, MAX_GREP_MEMORY, MAX_GREP_OUTPUT, GrepHit, Search, SearchError
-from reviewbot.change.hardening import (
-    FULL_ID,
-    HARDENED,
-    find_git,
-    full_id,
-    git_env,
-    last_line,
-    make_store,
-)
+from reviewbot.change.hardening import FULL_ID, HARDENED, find_git, full_id, git_env, last_line, make_store
 from reviewbot.change.locate import find_common_dir, find_git_dir
 from reviewbot.change.partial import Absent
 from reviewbot.core import Sha
@@ -45,17 +38,14 @@ PATHS_PER_CALL = 500
 """Paths given to git as arguments at a time."""
 
 MAX_BLOB_BYTES = 2 * BIG_FILE_BYTES
-EMPTY_TREE = {
-    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
-}
+MAX_OUTPUT_BYTES = 128 * 1024 * 1024
+MAX_MEMORY = 2 * 1024 * 1024 * 1024
+"""Both of one call: a few trees that hold each other unfold into more paths than any memory holds."""
+
+SEARCHES = 2
+"""Searches that run at a time: each may take GREP_SECONDS of every core and MAX_GREP_MEMORY."""
+
 _HARDENED = (*HARDENED, "-c", f"core.bigFileThreshold={BIG_FILE_BYTES}")
-# Everything that configuration could change about a diff is said explicitly.
-_DIFF = (
-    "diff-tree", "-r", "-M", "-C", "-l1000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
-    "--submodule=short", "--ignore-submodules=none", "--diff-algorithm=myers",
-)  # fmt: skip
-_PATCH = ("-p", "--full-index", "--unified=3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +73,7 @@ class Repository:
         self.common_dir = find_common_dir(self.git_dir)
         self._git = find_git()
         self._lock = threading.Lock()
+        self._searches = threading.BoundedSemaphore(SEARCHES)
         self._cat: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -100,7 +91,7 @@ class Repository:
     @property
     def empty_tree(self) -> Sha:
         """The id of the tree that holds nothing: the base of a root commit."""
-        return EMPTY_TREE[self.object_format]
+        return hardening.EMPTY_TREE[self.object_format]
 
     @property
     def is_shallow(self) -> bool:
@@ -197,14 +188,14 @@ class Repository:
     def diff_entries(self, base: Sha, head: Sha) -> tuple[DiffEntry, ...]:
         """The files that differ, with git's own line counts, in git's order."""
         self._absent.fetch_compared(full_id(base), full_id(head))
-        output = self._read(*_DIFF, "--raw", "--numstat", "-z", "--no-abbrev", base, head)
+        output = self._read(*hardening.DIFF, "--raw", "--numstat", "-z", "--no-abbrev", base, head)
         return parse_diff_entries(output)
 
     @contextmanager
     def diff_lines(self, base: Sha, head: Sha) -> Iterator[IO[bytes]]:
         """The patch as a stream of lines; git has run without a fault when the block ends."""
         self._absent.fetch_compared(full_id(base), full_id(head))
-        with self._running(SECONDS, *_DIFF, *_PATCH, base, head) as (process, errors):
+        with self._running(SECONDS, *hardening.DIFF, *hardening.PATCH, base, head) as (process, errors):
             assert process.stdout
             yield process.stdout
             process.stdout.read()
@@ -283,16 +274,30 @@ class Repository:
             return None
 
     def _run(self, argv: list[str], stdin: bytes, environment: dict[str, str]) -> bytes:
-        try:
-            done = subprocess.run(
-                argv, input=stdin, capture_output=True, timeout=SECONDS, check=False,
+        with (
+            tempfile.TemporaryFile() as output,
+            subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE,
                 cwd=self._home, env=environment,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise NoReview(f"git took longer than {SECONDS} seconds and was stopped.") from None
-        if done.returncode:
-            raise RepositoryError(f"git could not read the repository: {last_line(done.stderr)}")
-        return done.stdout
+            ) as process,
+        ):  # fmt: skip
+            hardening.bound_process(process.pid, memory=MAX_MEMORY, output=MAX_OUTPUT_BYTES)
+            try:
+                _, errors = process.communicate(stdin, timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise NoReview(f"git took longer than {SECONDS} seconds and was stopped.") from None
+            except BaseException:
+                process.kill()
+                raise
+            if output.seek(0, os.SEEK_END) >= MAX_OUTPUT_BYTES:
+                raise NoReview(f"git printed more than {MAX_OUTPUT_BYTES >> 20} MiB and was stopped.")
+            if process.returncode and b"ut of memory" in errors:
+                raise NoReview(f"git needed more than {MAX_MEMORY >> 20} MiB of memory and was stopped.")
+            if process.returncode:
+                raise RepositoryError(f"git could not read the repository: {last_line(errors)}")
+            output.seek(0)
+            return output.read()
 
     def _start(self, *arguments: str, stdin: int, stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
         """A process over our own store whose output is read while it runs."""
@@ -322,10 +327,9 @@ class Repository:
 
     def _search(self, arguments: Sequence[str]) -> bytes:
         """What git grep prints, up to one byte over the cap."""
-        with self._running(GREP_SECONDS, *arguments) as (process, errors):
+        with self._searches, self._running(GREP_SECONDS, *arguments) as (process, errors):
             assert process.stdout
-            with suppress(ProcessLookupError):
-                resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_GREP_MEMORY, MAX_GREP_MEMORY))
+            hardening.bound_process(process.pid, memory=MAX_GREP_MEMORY)
             output = process.stdout.read(MAX_GREP_OUTPUT + 1)
             if len(output) > MAX_GREP_OUTPUT:
                 process.kill()

@@ -5,7 +5,9 @@ Shared by the two callers of the git program, ``change.git`` and ``change.fetch`
 
 import os
 import re
+import resource
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from reviewbot.core import Sha
@@ -16,6 +18,17 @@ HARDENED = (
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null",
     "-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never", "--no-pager", "--no-replace-objects",
 )  # fmt: skip
+
+EMPTY_TREE = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+# Everything that configuration could change about a diff is said explicitly.
+DIFF = (
+    "diff-tree", "-r", "-M", "-C", "-l1000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
+    "--submodule=short", "--ignore-submodules=none", "--diff-algorithm=myers",
+)  # fmt: skip
+PATCH = ("-p", "--full-index", "--unified=3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/")
 
 
 def git_env(home: Path) -> dict[str, str]:
@@ -54,6 +67,14 @@ def find_git() -> str:
     if not found:
         raise RepositoryError("git is not installed.", help="Install git 2.32 or later.")
     return found
+
+
+def bound_process(pid: int, *, memory: int, output: int | None = None) -> None:
+    """Cap the memory of a process in bytes, and what it may write to one file (its output, say)."""
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
+        if output is not None:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (output, output))
 
 
 def full_id(sha: Sha) -> Sha:

@@ -6,31 +6,39 @@ server, so only what is used must be there; what is there must have its type.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
 
-from reviewbot.core import Sha
+from reviewbot.change.payload_json import MAX_PAYLOAD_BYTES as MAX_PAYLOAD_BYTES  # noqa: PLC0414 - known from here
+from reviewbot.change.payload_json import (
+    Malformed,
+    Node,
+    flag_at,
+    node_at,
+    node_or_empty,
+    number_at,
+    parse_json,
+    sha_at,
+    text_at,
+    text_or_none,
+)
+from reviewbot.core import Sha, TriggerKind
 from reviewbot.errors import ReviewbotError
 from reviewbot.text import show_surrogates, visible_line
 
-MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
-"""GitHub's own cap on a webhook payload."""
-
-MAX_DEPTH = 100
 REVIEWED_ACTIONS = ("opened", "synchronize", "reopened", "ready_for_review", "edited")
-PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*/(?!\.\.?$)[A-Za-z0-9_.-]+")
-
-Node = Mapping[str, Any]
-"""One JSON object whose values nobody has checked yet."""
+_BRANCH = "refs/heads/"
+_QUEUED = re.compile(r"^refs/heads/gh-readonly-queue/.+/pr-([1-9][0-9]{0,9})-[0-9a-f]{40,64}$")
 
 
 class EventError(ReviewbotError):
     """An event that is unknown, or whose payload cannot be read."""
 
-    help = "Run reviewbot on pull_request, workflow_dispatch or schedule; the README shows the workflows."
+    help = (
+        "Run reviewbot on pull_request, pull_request_target, merge_group, push, issue_comment, "
+        "workflow_run, workflow_dispatch or schedule; the README shows the workflows."
+    )
 
 
 class NotReviewed(ReviewbotError):
@@ -66,6 +74,70 @@ class PullRequestEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeGroupEvent:
+    """A merge queue asks whether a group may be merged. ``base_sha`` is what the group stands on.
+
+    ``base_branch`` is the branch it will be merged into, without ``refs/heads/``; ``pull_number`` the pull
+    request that the group adds, as far as the name of its branch tells.
+    """
+
+    repository: str
+    head_sha: Sha
+    base_sha: Sha
+    base_branch: str
+    pull_number: int | None
+    actor: str
+    size_kib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PushEvent:
+    """Somebody pushed to a branch; ``before`` is None where the push created it."""
+
+    repository: str
+    branch: str
+    before: Sha | None
+    after: Sha
+    actor: str
+    default_branch: str
+    size_kib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentEvent:
+    """Somebody wrote a comment below a pull request, or, ``on_pull_request`` False, below an issue.
+
+    ``author`` wrote it; ``by_person`` is False for a bot. ``body`` is what was written, nothing removed.
+    """
+
+    repository: str
+    number: int
+    on_pull_request: bool
+    comment_id: int
+    body: str
+    author: str
+    by_person: bool
+    actor: str
+    size_kib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRunEvent:
+    """A workflow ended that ran for a pull request of ``head_owner``'s branch; the payload names no number.
+
+    GitHub leaves the list of pull requests empty for forks, so nothing of it is used.
+    """
+
+    repository: str
+    run_id: int
+    head_sha: Sha
+    head_branch: str
+    head_owner: str
+    actor: str
+    size_kib: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchEvent:
     """Somebody started the workflow by hand; ``inputs`` are those of the workflow, not of the action."""
 
@@ -87,60 +159,166 @@ class ScheduleEvent:
     size_kib: int | None
 
 
-def parse_event(
-    name: str, data: bytes, environment: Mapping[str, str]
-) -> PullRequestEvent | DispatchEvent | ScheduleEvent:
+Event = (
+    PullRequestEvent
+    | MergeGroupEvent
+    | PushEvent
+    | CommentEvent
+    | WorkflowRunEvent
+    | DispatchEvent
+    | ScheduleEvent
+)
+
+
+def parse_event(name: str, data: bytes, environment: Mapping[str, str]) -> Event:
     """Read the payload of the event ``name`` (GITHUB_EVENT_NAME); ``environment`` is the runner's.
 
     Raises:
         EventError: the event is not supported, or the payload is empty, malformed or of another
-            repository than GITHUB_REPOSITORY. NotReviewed: a pull request action without a change.
+            repository than GITHUB_REPOSITORY. NotReviewed: an action or a push without a change.
     """
-    if name not in (*PULL_REQUEST_EVENTS, "workflow_dispatch", "schedule"):
+    read = _readers().get(name)
+    if read is None:
         raise EventError(f"The event {ascii(name)[:80]} is not supported.")
     try:
-        payload = _parse_json(data)
-        repository = _repository(payload, environment)
-        if name == "schedule":
-            return _schedule(payload, repository, environment)
-        read = _dispatch if name == "workflow_dispatch" else _pull_request
-        return read(payload, repository, environment)
-    except _Malformed as error:
+        payload = parse_json(data)
+        return read(payload, _repository(payload, environment), environment)
+    except Malformed as error:
         raise EventError(f"The payload of the event {name} {visible_line(str(error))[:300]}.") from None
 
 
+def event_kind(name: str) -> TriggerKind:
+    """What a report calls the event of this name, also where its payload could not be read."""
+    known = {"pull_request_target": "pull_request"}.get(name, name)
+    return TriggerKind(known) if known in list(TriggerKind) else TriggerKind.LOCAL
+
+
+def _readers() -> Mapping[str, Callable[[Node, str, Mapping[str, str]], Event]]:
+    """Every event that is understood; anything else is an error."""
+    return {
+        "pull_request": _pull_request,
+        "pull_request_target": _pull_request,
+        "merge_group": _merge_group,
+        "push": _push,
+        "issue_comment": _comment,
+        "workflow_run": _workflow_run,
+        "workflow_dispatch": _dispatch,
+        "schedule": _schedule,
+    }
+
+
 def _pull_request(payload: Node, repository: str, environment: Mapping[str, str]) -> PullRequestEvent:
-    action = _text(payload, "action")
-    if action not in REVIEWED_ACTIONS:
-        raise NotReviewed(f"Nothing was reviewed: the pull request was {visible_line(action)[:80]}.")
-    pull = _node(payload, "pull_request")
-    head, base = _node(pull, "head"), _node(pull, "base")
-    head_repository = _text_or_none(_node_or_empty(head, "repo"), "full_name")
+    _check_action(payload, REVIEWED_ACTIONS, "pull request")
+    pull = node_at(payload, "pull_request")
+    head, base = node_at(pull, "head"), node_at(pull, "base")
+    head_repository = text_or_none(node_or_empty(head, "repo"), "full_name")
     return PullRequestEvent(
-        action=action,
+        action=text_at(payload, "action"),
         repository=repository,
-        number=_number(pull, "number"),
-        head_sha=_sha(head),
-        head_ref=_text(head, "ref"),
+        number=number_at(pull, "number"),
+        head_sha=sha_at(head),
+        head_ref=text_at(head, "ref"),
         head_repository=head_repository,
-        base_ref=_text(base, "ref"),
-        base_tip=_sha(base),
+        base_ref=text_at(base, "ref"),
+        base_tip=sha_at(base),
         is_fork=head_repository is None or head_repository.lower() != repository.lower(),
-        is_draft=_flag(pull, "draft"),
-        state=_text(pull, "state"),
-        author=_text_or_none(_node_or_empty(pull, "user"), "login") or "ghost",
+        is_draft=flag_at(pull, "draft"),
+        state=text_at(pull, "state"),
+        author=text_or_none(node_or_empty(pull, "user"), "login") or "ghost",
         actor=_actor(payload, environment),
         size_kib=_size_kib(payload),
     )
 
 
+def _merge_group(payload: Node, repository: str, environment: Mapping[str, str]) -> MergeGroupEvent:
+    _check_action(payload, ("checks_requested",), "merge group")
+    group = node_at(payload, "merge_group")
+    base_ref = text_at(group, "base_ref")
+    if not base_ref.startswith(_BRANCH):
+        raise Malformed("has a merge group whose base is no branch")
+    named = _QUEUED.search(text_at(group, "head_ref"))
+    return MergeGroupEvent(
+        repository=repository,
+        head_sha=sha_at(group, "head_sha"),
+        base_sha=sha_at(group, "base_sha"),
+        base_branch=base_ref.removeprefix(_BRANCH),
+        pull_number=int(named[1]) if named else None,
+        actor=_actor(payload, environment),
+        size_kib=_size_kib(payload),
+    )
+
+
+def _push(payload: Node, repository: str, environment: Mapping[str, str]) -> PushEvent:
+    ref, before, after = text_at(payload, "ref"), sha_at(payload, "before"), sha_at(payload, "after")
+    if not ref.startswith(_BRANCH):
+        what = f"{visible_line(ref)[:80]} is no branch"
+        raise NotReviewed(f"Nothing was reviewed: {what}.", help="Let `push` name `branches:`, no tags.")
+    if not after.strip("0"):
+        raise NotReviewed("Nothing was reviewed: the branch was deleted.", help="This run can be ignored.")
+    return PushEvent(
+        repository=repository,
+        branch=ref.removeprefix(_BRANCH),
+        before=before if before.strip("0") else None,
+        after=after,
+        actor=_actor(payload, environment),
+        default_branch=text_at(node_at(payload, "repository"), "default_branch"),
+        size_kib=_size_kib(payload),
+    )
+
+
+def _comment(payload: Node, repository: str, environment: Mapping[str, str]) -> CommentEvent:
+    _check_action(payload, ("created",), "comment")
+    issue, comment = node_at(payload, "issue"), node_at(payload, "comment")
+    user = node_or_empty(comment, "user")
+    return CommentEvent(
+        repository=repository,
+        number=number_at(issue, "number"),
+        on_pull_request=issue.get("pull_request") is not None,
+        comment_id=number_at(comment, "id"),
+        body=text_at(comment, "body") if comment.get("body") else "",
+        author=text_or_none(user, "login") or "ghost",
+        by_person=user.get("type") == "User",
+        actor=_actor(payload, environment),
+        size_kib=_size_kib(payload),
+    )
+
+
+def _workflow_run(payload: Node, repository: str, environment: Mapping[str, str]) -> WorkflowRunEvent:
+    _check_action(payload, ("completed",), "run of a workflow")
+    run = node_at(payload, "workflow_run")
+    if (event := text_at(run, "event")) not in ("pull_request", "pull_request_target"):
+        what = f"the workflow ran on {visible_line(event)[:80]}, not for a pull request"
+        raise NotReviewed(f"Nothing was reviewed: {what}.", help="Name a workflow of pull requests.")
+    head = node_or_empty(run, "head_repository")
+    if not head:
+        raise NotReviewed("Nothing was reviewed: the fork is gone.", help="This run can be ignored.")
+    return WorkflowRunEvent(
+        repository=repository,
+        run_id=number_at(run, "id"),
+        head_sha=sha_at(run, "head_sha"),
+        head_branch=text_at(run, "head_branch"),
+        head_owner=text_at(node_at(head, "owner"), "login"),
+        actor=_actor(payload, environment),
+        size_kib=_size_kib(payload),
+    )
+
+
+def _check_action(payload: Node, understood: tuple[str, ...], what: str) -> None:
+    action = text_at(payload, "action")
+    if action not in understood:
+        raise NotReviewed(
+            f"Nothing was reviewed: the {what} was {visible_line(action)[:80]}.",
+            help=f"Let the workflow run on the types {', '.join(understood)} only.",
+        )
+
+
 def _dispatch(payload: Node, repository: str, environment: Mapping[str, str]) -> DispatchEvent:
     return DispatchEvent(
         repository=repository,
-        ref=_text(payload, "ref"),
+        ref=text_at(payload, "ref"),
         actor=_actor(payload, environment),
-        inputs=dict(_inputs(_node_or_empty(payload, "inputs"))),
-        default_branch=_text_or_none(_node_or_empty(payload, "repository"), "default_branch"),
+        inputs=dict(_inputs(node_or_empty(payload, "inputs"))),
+        default_branch=text_or_none(node_or_empty(payload, "repository"), "default_branch"),
         size_kib=_size_kib(payload),
     )
 
@@ -149,7 +327,7 @@ def _schedule(payload: Node, repository: str, environment: Mapping[str, str]) ->
     return ScheduleEvent(
         repository=repository,
         actor=_actor(payload, environment),
-        default_branch=_text_or_none(_node_or_empty(payload, "repository"), "default_branch"),
+        default_branch=text_or_none(node_or_empty(payload, "repository"), "default_branch"),
         size_kib=_size_kib(payload),
     )
 
@@ -157,128 +335,27 @@ def _schedule(payload: Node, repository: str, environment: Mapping[str, str]) ->
 def _repository(payload: Node, environment: Mapping[str, str]) -> str:
     """The repository of the payload (a schedule may have none), which must be the runner's own."""
     own = environment.get("GITHUB_REPOSITORY", "")
-    named = _text_or_none(_node_or_empty(payload, "repository"), "full_name") or own
+    named = text_or_none(node_or_empty(payload, "repository"), "full_name") or own
     if not _REPOSITORY.fullmatch(named):
-        raise _Malformed(f"names no repository: repository.full_name is {ascii(named)[:80]}")
+        raise Malformed(f"names no repository: repository.full_name is {ascii(named)[:80]}")
     if own and own.lower() != named.lower():
-        raise _Malformed(f"is of {named}, but GITHUB_REPOSITORY is {ascii(own)[:140]}")
+        raise Malformed(f"is of {named}, but GITHUB_REPOSITORY is {ascii(own)[:140]}")
     return named
 
 
 def _actor(payload: Node, environment: Mapping[str, str]) -> str:
-    sender = _text_or_none(_node_or_empty(payload, "sender"), "login")
+    sender = text_or_none(node_or_empty(payload, "sender"), "login")
     return sender or show_surrogates(environment.get("GITHUB_ACTOR", "")) or "unknown"
 
 
 def _size_kib(payload: Node) -> int | None:
-    size = _node_or_empty(payload, "repository").get("size")
+    size = node_or_empty(payload, "repository").get("size")
     return size if type(size) is int and size >= 0 else None
 
 
 def _inputs(node: Node) -> Iterator[tuple[str, str]]:
     for name, value in node.items():
         if isinstance(value, dict | list):
-            raise _Malformed(f"has an input {ascii(name)[:80]} that is no text")
+            raise Malformed(f"has an input {ascii(name)[:80]} that is no text")
         if value is not None:
             yield show_surrogates(name), show_surrogates(value) if type(value) is str else json.dumps(value)
-
-
-# JSON that nobody checked.
-
-
-class _Malformed(Exception):
-    """What is wrong, as the end of a sentence that begins with the payload."""
-
-
-def _parse_json(data: bytes) -> Node:
-    if len(data) > MAX_PAYLOAD_BYTES:
-        raise _Malformed(f"is larger than {MAX_PAYLOAD_BYTES >> 20} MiB")
-    if not data.strip():
-        raise _Malformed("is empty")
-    try:
-        document = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer
-        )
-    except RecursionError:
-        raise _Malformed("is nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise _Malformed(f"is not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise _Malformed(f"is no JSON at line {error.lineno}, column {error.colno}") from None
-    if not isinstance(document, dict):
-        raise _Malformed("is no JSON object")
-    _check_depth(document)
-    return document
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    node = dict(pairs)
-    if len(node) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Malformed(f"has the key {ascii(twice)[:80]} twice in one object")
-    return node
-
-
-def _refuse(text: str) -> NoReturn:
-    raise _Malformed(f"holds {text}, which is no JSON number")
-
-
-def _integer(text: str) -> int:
-    if len(text) > 18:
-        raise _Malformed(f"holds an integer of {len(text)} digits")
-    return int(text)
-
-
-def _check_depth(document: Node) -> None:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        children = (child for node in level for child in (node.values() if type(node) is dict else node))
-        level = [child for child in children if type(child) in (dict, list)]
-        if not level:
-            return
-    raise _Malformed(f"is nested deeper than {MAX_DEPTH} levels")
-
-
-def _node(parent: Node, key: str) -> Node:
-    value = parent.get(key)
-    if not isinstance(value, dict):
-        raise _Malformed(f"has no object {key!r}")
-    return value
-
-
-def _node_or_empty(parent: Node, key: str) -> Node:
-    return {} if parent.get(key) is None else _node(parent, key)
-
-
-def _text(parent: Node, key: str) -> str:
-    value = parent.get(key)
-    if not isinstance(value, str) or not value:
-        raise _Malformed(f"has no text {key!r}")
-    return show_surrogates(value)
-
-
-def _text_or_none(parent: Node, key: str) -> str | None:
-    return None if parent.get(key) is None else _text(parent, key)
-
-
-def _number(parent: Node, key: str) -> int:
-    value = parent.get(key)
-    if type(value) is not int or value < 1:
-        raise _Malformed(f"has no positive number {key!r}")
-    return value
-
-
-def _flag(parent: Node, key: str) -> bool:
-    """False where an older server does not say."""
-    value = parent.get(key)
-    if value is not None and type(value) is not bool:
-        raise _Malformed(f"has a {key!r} that is neither true nor false")
-    return bool(value)
-
-
-def _sha(parent: Node) -> Sha:
-    value = parent.get("sha")
-    if not isinstance(value, str) or not _SHA.fullmatch(value):
-        raise _Malformed("has a commit that is no full object id")
-    return value

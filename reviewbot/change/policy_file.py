@@ -58,6 +58,11 @@ def _find_policy(repository: Repository, policy_sha: Sha, asked: Asked) -> tuple
                 help="Name another with --policy.",
             ) from None
     where = f"{ascii(asked.path)[1:-1]} at {policy_sha[:12]}"
+    if asked.tighten and asked.path != POLICY_PATH and repository.entry_at(policy_sha, POLICY_PATH):
+        raise PolicyError(
+            f"The input `policy` names {ascii(asked.path)[:200]}, but the repository has {POLICY_PATH}.",
+            help="Leave the input out: a workflow may come with the change and cannot choose another policy.",
+        )
     entry = repository.entry_at(policy_sha, asked.path)
     if entry is None and asked.path == POLICY_PATH:
         return None

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from reviewbot.core import Review
 from reviewbot.publish import summary
 from reviewbot.publish.markdown import LIMIT, render_markdown
-from reviewbot.publish.markers import LENGTH, Scope, summary_marker
+from reviewbot.publish.markers import Scope, summary_marker
 from reviewbot.publish.sanitize import markdown_text, one_line
 
-_LINK = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+(?:#[a-z]+-\d+)?")
+_LINK = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+(?:#[a-z_]+-?\d+)?")
 
 
 def render_summary_comment(
@@ -24,17 +24,21 @@ def render_summary_comment(
     left_over: int,
     gate: str,
     commented: Collection[str] = (),
+    since: str = "",
+    memory: str = "",
 ) -> str:
     """The verdict, the findings, the ledger, and the gate in one sentence; ends in the summary's marker.
 
     ``inline_posted`` findings stand as comments at their lines, and ``left_over`` only here, although they
-    deserve one. ``commented`` are the fingerprints of the former: they get one line here. The text depends
-    on nothing else, so the same review gives the same bytes. Fewer than 65,536 characters.
+    deserve one. ``commented`` are the fingerprints of the former: they get one line here. ``since`` says what
+    changed since the last round, and ``memory`` is what the next one must know. The text depends on nothing
+    else, so the same review gives the same bytes. Fewer than 65,536 characters.
     """
-    parts = (_where(inline_posted, left_over), _gate(gate))
+    parts = (since, _where(inline_posted, left_over), _gate(gate))
+    marker = summary_marker(scope, key, memory)
     tail = "".join(f"\n{part}\n" for part in parts if part)
-    text = render_markdown(review, limit=LIMIT - len(tail) - LENGTH, commented=commented)
-    return f"{text}{tail}\n{summary_marker(scope, key)}"
+    text = render_markdown(review, limit=LIMIT - len(tail) - len(marker) - 1, commented=commented)
+    return f"{text}{tail}\n{marker}"
 
 
 def render_job_summary(review: Review, *, gate: str) -> str:
@@ -44,9 +48,13 @@ def render_job_summary(review: Review, *, gate: str) -> str:
 
 def render_review_body(summary_url: str) -> str:
     """The one line above the comments of a review: a link to the summary, where GitHub gave a plain one."""
-    if _LINK.fullmatch(summary_url):
-        return f"The verdict and all findings are in the [summary]({summary_url})."
-    return "The verdict and all findings are in the summary of reviewbot."
+    link = render_link("summary", summary_url)
+    return f"The verdict and all findings are in the {link if link != 'summary' else 'summary of reviewbot'}."
+
+
+def render_link(words: str, url: str) -> str:
+    """The words, linked where GitHub gave a plain address."""
+    return f"[{words}]({url})" if _LINK.fullmatch(url) else words
 
 
 def _where(inline_posted: int, left_over: int) -> str:

@@ -39,6 +39,7 @@ _REPORTS: Final[dict[str, Callable[[Review], str]]] = {
     "report.junit.xml": render_junit,
 }
 JOURNAL: Final = "journal.jsonl"
+PATCH: Final = "fix.patch"
 
 
 def render(review: Review, format: str, *, width: int = 80, color: bool = False) -> str:
@@ -57,7 +58,7 @@ def prepare_folder(folder: Path) -> None:
     Raises OutputError where the folder cannot be used.
     """
     with _opened(folder) as folder_fd:
-        for name in (*_REPORTS, JOURNAL):
+        for name in (*_REPORTS, JOURNAL, PATCH):
             _refuse_link(folder_fd, name)
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder_fd)
@@ -66,6 +67,8 @@ def prepare_folder(folder: Path) -> None:
 def write_reports(review: Review, folder: Path, journal: bytes) -> tuple[Path, ...]:
     """Write every report and ``journal.jsonl`` into ``folder``, which is created where it is missing.
 
+    The review's patch becomes ``fix.patch``; without one there is no such file.
+
     Each file is replaced as a whole. What one of them cannot do keeps none of the others from being
     written; its file of an earlier run is removed, because it would speak for another change.
     Raises OutputError, after writing the rest, with the name of each file that failed.
@@ -73,9 +76,13 @@ def write_reports(review: Review, folder: Path, journal: bytes) -> tuple[Path, .
     contents: dict[str, Callable[[], bytes]] = {
         **{name: _encoded(renderer, review) for name, renderer in _REPORTS.items()},
         JOURNAL: lambda: journal,
+        **({PATCH: lambda: review.patch} if review.patch else {}),
     }
     failures: dict[str, Exception] = {}
     with _opened(folder) as folder_fd:
+        if not review.patch:
+            with suppress(OSError):
+                os.unlink(PATCH, dir_fd=folder_fd)
         for name, content in contents.items():
             try:
                 _replace(folder_fd, name, content)

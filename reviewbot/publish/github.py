@@ -1,19 +1,21 @@
-"""What a review leaves on GitHub: one summary comment, one review with all comments, or a check run.
+"""What a review leaves on a pull request: one summary comment, and one review with all comments.
 
 It approves, merges, labels and resolves nothing, and touches no comment but its own. What GitHub refuses
 ends in ``Posted``, never in an exception: the reports and the exit code stand without it.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reviewbot.core import Conclusion, Review, Sha
+from reviewbot.core import Review, Sha
 from reviewbot.github_api import (
     Conversation,
     GitHubDenied,
     GitHubError,
+    GitHubLost,
     GitHubNotFound,
     GitHubRefused,
     OwnComment,
@@ -21,20 +23,26 @@ from reviewbot.github_api import (
 )
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_review_body, render_summary_comment
-from reviewbot.publish.inline import InlinePlan, plan_inline
-from reviewbot.publish.markdown import render_markdown
-from reviewbot.publish.markers import Scope, is_summary, read_finding_markers
+from reviewbot.publish.inline import InlineComment, plan_inline
+from reviewbot.publish.markers import Scope
+from reviewbot.publish.memory import Remembered, next_round, render_round, since_last_round
+from reviewbot.publish.pending import Changer, Filled, post_one_by_one
 from reviewbot.publish.sanitize import one_line
+from reviewbot.publish.threads import (
+    MOST_RETIRED,
+    find_summary,
+    plan_retirements,
+    render_retirements,
+    standing,
+)
 
-_CHECK_CONCLUSIONS = {
-    Conclusion.PASS: "success",
-    Conclusion.FAIL: "failure",
-    Conclusion.INCOMPLETE: "action_required",
-}
+PAUSE_SECONDS = 2.0
+"""Between an answer that was lost and a look at what became of the request."""
+
 _COMMENT_ID = re.compile(r"#issuecomment-(\d{1,18})$")
 
 
-class Writer(Protocol):
+class Writer(Changer, Protocol):
     """What of ``github_api.GitHub`` is needed here. Every method may raise GitHubError."""
 
     def read_pull_request(self, repository: str, number: int) -> PullRequest:
@@ -57,32 +65,19 @@ class Writer(Protocol):
     ) -> str:
         """A review that only comments; returns its URL."""
 
-
-class CheckWriter(Protocol):
-    """What of ``github_api.GitHub`` a check run needs."""
-
-    def create_check_run(
-        self,
-        *,
-        repository: str,
-        name: str,
-        head_sha: Sha,
-        conclusion: str,
-        title: str,
-        summary: str,
-        text: str,
-        details_url: str | None,
-    ) -> str:
-        """A finished check run; returns its URL."""
+    def read_conversation(self, repository: str, number: int) -> Conversation:
+        """All that we said on the pull request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
     """What became of it.
 
-    ``inline`` findings got a comment in this run; ``left_over`` deserve one and stand only in the summary.
-    ``denied``: the token may not write (or read). ``moved``: the pull request is about other commits now,
-    and nothing was posted. ``problems`` are sentences; empty where all went well.
+    ``inline`` findings got a comment in this run; ``left_over`` deserve one and stand only in the summary;
+    ``retired`` comments of earlier runs were hidden, because their finding is gone.
+    ``denied``: GitHub refused the token; ``read_only``: because it has no right to write. ``moved``: the pull
+    request is about other commits now, ``unread``: nobody knows, and nothing was posted. ``problems`` are
+    sentences; empty where all went well.
     """
 
     inline: int = 0
@@ -91,6 +86,9 @@ class Posted:
     denied: bool = False
     moved: bool = False
     problems: tuple[str, ...] = ()
+    retired: int = 0
+    read_only: bool = False
+    unread: bool = False
 
 
 def publish_to_pull_request(
@@ -100,52 +98,72 @@ def publish_to_pull_request(
     *,
     limit: int,
     key: bytes | None,
-    gate: str,
+    gate: Callable[[], str],
+    remembered: Sequence[Remembered] = (),
 ) -> Posted:
-    """Post the review to its pull request, in at most four requests (one more where our summary is gone).
+    """Post the review to its pull request, in at most five requests (one more where our summary is gone).
 
-    The head is read once more before anything is posted. Then the summary is created or edited, and where
-    there are new comments, one review holds them all. If GitHub does not take it, the summary is edited to
-    show every finding in full. Raises ValueError for a review of no pull request, and no GitHubError.
+    The head is read once more before anything is posted; then ``gate`` is called for the sentence that says
+    what gates. The summary is created or edited, and where there are new comments, one review holds them
+    all. If GitHub does not take it, they are posted one by one in three requests more, and the summary is
+    edited to show in full what has no comment. Comments whose finding is gone are hidden. ``remembered``
+    is what the next run is told of model agents' findings, where there is a ``key``.
+
+    Raises ValueError for a review of no pull request, and no GitHubError.
     """
-    publisher = _Publisher(review, github, conversation, key, gate)
+    publisher = _Publisher(review, github, conversation, key, remembered=remembered)
     if not publisher.is_current():
-        return publisher.posted(moved=publisher.moved)
-    known = (read_finding_markers(own.body, publisher.scope, key) for own in conversation.inline)
-    posted = frozenset[str]().union(*known)
+        return publisher.posted()
+    publisher.gate = gate()
+    posted = standing(conversation, publisher.scope, key)
     plan = plan_inline(review, posted=posted, limit=limit, scope=publisher.scope, key=key)
-    standing = frozenset(finding.fingerprint for finding in plan.already)
-    promised = standing | {comment.fingerprint for comment in plan.comments}
+    standing_here = frozenset(finding.fingerprint for finding in plan.already)
+    promised = standing_here | {comment.fingerprint for comment in plan.comments}
     publisher.write_summary(commented=promised, left_over=len(plan.not_inline))
     if publisher.denied:
         return publisher.posted(left_over=len(plan.comments) + len(plan.not_inline))
-    if not plan.comments or publisher.write_review(plan):
-        return publisher.posted(inline=len(plan.comments), left_over=len(plan.not_inline))
-    left_over = len(plan.comments) + len(plan.not_inline)
-    publisher.write_summary(commented=standing, left_over=left_over)
-    return publisher.posted(left_over=left_over)
+    inline, left_over = len(plan.comments), len(plan.not_inline)
+    taken = publisher.write_review(plan.comments) if plan.comments else ()
+    if publisher.moved:
+        return publisher.posted()
+    if len(taken) < inline:
+        inline, left_over = len(taken), left_over + inline - len(taken)
+        commented = standing_here | {comment.fingerprint for comment in taken}
+        publisher.write_summary(commented=commented, left_over=left_over)
+    publisher.retire()
+    return publisher.posted(inline=inline, left_over=left_over)
 
 
 class _Publisher:
     """One pull request, our summary on it, and what went wrong so far."""
 
     def __init__(
-        self, review: Review, github: Writer, conversation: Conversation, key: bytes | None, gate: str
+        self,
+        review: Review,
+        github: Writer,
+        conversation: Conversation,
+        key: bytes | None,
+        *,
+        remembered: Sequence[Remembered],
     ) -> None:
         if review.trigger.pull_number is None:
             raise ValueError("the review is of no pull request")
-        self.review, self.github, self.key, self.gate = review, github, key, gate
-        self.pull = conversation.pull
+        self.review, self.github, self.key, self.gate = review, github, key, ""
+        self.conversation, self.pull = conversation, conversation.pull
         self.scope = Scope(review.trigger.repository, review.trigger.pull_number)
-        ours = (own for own in conversation.summary_candidates if is_summary(own.body, self.scope, key))
-        self.summary: OwnComment | None = next(ours, None)
+        self.summary, last = find_summary(conversation, self.scope, key)
+        self.round = next_round(review, last, remembered if key else ())
+        self.retired = 0
         self.summary_url = ""
-        self.moved = self.denied = False
+        self.moved = self.unread = self.denied = self.read_only = False
         self.problems: list[str] = []
 
-    def posted(self, *, inline: int = 0, left_over: int = 0, moved: bool = False) -> Posted:
+    def posted(self, *, inline: int = 0, left_over: int = 0) -> Posted:
         """Everything that happened so far."""
-        return Posted(inline, left_over, self.summary_url, self.denied, moved, tuple(self.problems))
+        return Posted(
+            inline, left_over, self.summary_url, self.denied, self.moved, tuple(self.problems), self.retired,
+            self.read_only, self.unread,
+        )  # fmt: skip
 
     def is_current(self) -> bool:
         """Whether the pull request still asks for the review of these commits, as far as can be known."""
@@ -153,6 +171,7 @@ class _Publisher:
             now = self.github.read_pull_request(self.scope.repository, self.scope.pull_number)
         except GitHubError as error:
             self._note("The pull request could not be read again, so nothing was posted", error)
+            self.unread = True
             return False
         if now.head_sha != self.review.trigger.head_sha:
             self.moved = True
@@ -174,6 +193,8 @@ class _Publisher:
             left_over=left_over,
             gate=self.gate,
             commented=commented,
+            since=since_last_round(self.review, self.round),
+            memory=render_round(self.round),
         )
         try:
             self.summary_url = self._put(body)
@@ -198,62 +219,91 @@ class _Publisher:
             self.summary = OwnComment(id=int(found[1]), body=body, url=url)
         return url
 
-    def write_review(self, plan: InlinePlan) -> bool:
-        """Post all comments of the plan as one review; False where GitHub did not take it."""
+    def write_review(self, comments: Sequence[InlineComment]) -> Sequence[InlineComment]:
+        """Post all comments as one review, and what GitHub does not take whole one by one.
+
+        The comments that GitHub took.
+        """
         try:
-            self.github.create_review(
-                repository=self.scope.repository,
-                number=self.scope.pull_number,
-                head_sha=self.review.trigger.head_sha,
-                body=render_review_body(self.summary_url),
-                comments=[comment.as_request() for comment in plan.comments],
-            )
+            try:
+                self._send_review(comments)
+            except GitHubLost:
+                time.sleep(PAUSE_SECONDS)
+                if not self._stand(comments):
+                    self._send_review(comments)
+        except GitHubRefused as error:
+            return self._one_by_one(comments, error)
         except GitHubError as error:
             self._note("The comments at the lines could not be posted; the summary shows them", error)
-            return False
-        return True
+            return ()
+        return comments
+
+    def _send_review(self, comments: Sequence[InlineComment]) -> None:
+        self.github.create_review(
+            repository=self.scope.repository,
+            number=self.scope.pull_number,
+            head_sha=self.review.trigger.head_sha,
+            body=render_review_body(self.summary_url),
+            comments=[comment.as_request() for comment in comments],
+        )
+
+    def _stand(self, comments: Sequence[InlineComment]) -> bool:
+        """Whether the comments are there although the answer that says so was lost."""
+        now = self.github.read_conversation(self.scope.repository, self.scope.pull_number)
+        there = standing(now, self.scope, self.key)
+        return all(comment.fingerprint in there for comment in comments)
+
+    def _one_by_one(
+        self, comments: Sequence[InlineComment], refused: GitHubRefused
+    ) -> Sequence[InlineComment]:
+        try:
+            filled = post_one_by_one(
+                self.github,
+                self.conversation,
+                comments,
+                head_sha=self.review.trigger.head_sha,
+                body=render_review_body(self.summary_url),
+                scope=self.scope,
+                key=self.key,
+            )
+        except GitHubError as error:
+            self._note("The comments at the lines could not be posted; the summary shows them", refused)
+            self._note("Nor could they be posted one by one", error)
+            return ()
+        self._take(filled)
+        return filled.taken
+
+    def _take(self, filled: Filled) -> None:
+        if filled.moved:
+            self.moved = True
+            self.problems.append("The head moved while the comments were posted, so none was.")
+        self.problems += [one_line(problem, 600) for problem in filled.problems[:3]]
+        if len(filled.problems) > 3:
+            left = summary.count(len(filled.problems) - 3, "more comment")
+            self.problems.append(f"{left} could not be posted, and the summary shows them.")
+
+    def retire(self) -> None:
+        """Answer and hide our comments whose finding is gone, in one request."""
+        planned = plan_retirements(self.review, self.conversation, self.scope, self.key)
+        if not planned:
+            return
+        try:
+            _, failed = self.github.change(*render_retirements(planned[:MOST_RETIRED]))
+            said = tuple(str(error) for _, error in failed)
+        except GitHubError as error:
+            said = (error.sentences,)
+        self.retired = 0 if said else len(planned[:MOST_RETIRED])
+        self.problems += [
+            one_line(f"A comment whose finding is gone stays: {each}", 600) for each in said[:3]
+        ]
+        if len(planned) > MOST_RETIRED:
+            left = summary.count(len(planned) - MOST_RETIRED, "more comment")
+            self.problems.append(f"{left} whose finding is gone will be hidden by the next run.")
 
     def _note(self, what: str, error: GitHubError) -> None:
-        self.denied |= isinstance(error, GitHubDenied)
+        if isinstance(error, GitHubDenied):
+            self.denied, self.read_only = True, self.read_only or error.is_read_only
         said = error.sentences
         if isinstance(error, GitHubRefused):
             said = "; ".join([said, *(detail for detail in error.details if detail not in said)])
         self.problems.append(one_line(f"{what}: {said}", 600))
-
-
-def publish_check_run(
-    review: Review,
-    github: CheckWriter,
-    repository: str,
-    *,
-    name: str = "reviewbot",
-    details_url: str | None = None,
-) -> str | None:
-    """Write the verdict as a check run on the reviewed commit and return its URL.
-
-    None where the token may not (403: there is no ``checks: write``). Raises other GitHubErrors: whoever
-    gates by a check run must know that there is none.
-    """
-    try:
-        return github.create_check_run(
-            repository=repository,
-            name=name,
-            head_sha=review.trigger.head_sha,
-            conclusion=check_conclusion(review),
-            title=one_line(f"{summary.conclusion(review)}: {summary.headline(review)}", 250),
-            summary=render_markdown(review),
-            text="",
-            details_url=details_url,
-        )
-    except GitHubDenied:
-        return None
-
-
-def check_conclusion(review: Review) -> str:
-    """The verdict in GitHub's words: success, failure, neutral or action_required."""
-    verdict = review.verdict
-    if verdict.exit_code > 1:
-        return "action_required"
-    if verdict.conclusion is Conclusion.INCOMPLETE and verdict.exit_code == 0:
-        return "neutral"
-    return _CHECK_CONCLUSIONS[verdict.conclusion]

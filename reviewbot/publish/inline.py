@@ -83,7 +83,9 @@ def plan_inline(
             not_inline.append(finding)
             continue
         blocks = finding.fingerprint in review.verdict.blocking
-        body = _body(finding, place, blocks) + finding_marker(finding.fingerprint, scope, key)
+        by_agent = finding.evidence.source == "agent"
+        marker = finding_marker(finding.fingerprint, scope, key, by_agent=by_agent)
+        body = _body(finding, place, blocks) + marker
         comments.append(_comment(finding, place, body))
     return InlinePlan(tuple(comments), tuple(not_inline), already)
 
@@ -154,6 +156,7 @@ def _body(finding: Finding, place: Location, blocks: bool) -> str:
         trace = markdown_fence(cut_middle(finding.evidence.trace, 1_500))
         parts.append(f"<details>\n<summary>trace</summary>\n\n{trace}\n</details>")
     parts += [f"*{markdown_text(one_line(remark, 300))}*" for remark in _remarks(finding, place)]
+    parts.append(f"Finding {markdown_code(finding.fingerprint)}")
     return "".join(f"{part}\n\n" for part in parts if part)
 
 

@@ -36,8 +36,15 @@ class Caps:
     sentences: int
 
 
-# The first that fits is taken. Whatever the last one shows fits: it has no findings and no rows.
-_CAPS = (Caps(25, 200, 200, 20), Caps(10, 60, 60, 20), Caps(3, 20, 20, 10), Caps(0, 0, 0, 10))
+PATCH_CHARACTERS = 10_000
+"""A longer patch is named and not shown."""
+
+# The first that fits is taken. Whatever the last one shows fits: it has no findings and no rows. Names and
+# titles grow when they are escaped, so the steps before it are small: what blocks should not be blanked out.
+_CAPS = (
+    *(Caps(25, 200, 200, 20), Caps(10, 60, 60, 20), Caps(3, 20, 20, 10)),
+    *(Caps(1, 6, 5, 10), Caps(0, 3, 0, 5), Caps(0, 1, 0, 2), Caps(0, 0, 0, 10)),
+)
 
 _ICONS = {Conclusion.PASS: "✅", Conclusion.FAIL: "❌", Conclusion.INCOMPLETE: "⚠️"}
 
@@ -78,6 +85,7 @@ def render_markdown(review: Review, *, limit: int = LIMIT, commented: Collection
     """The whole review in fewer than ``limit`` characters; what does not fit is counted.
 
     ``commented`` are the fingerprints of findings with a comment of their own: one line will do for them.
+    A patch is shown collapsed, with the command that applies it.
     """
     for caps in _CAPS:
         text = _render(review, caps, commented)
@@ -104,6 +112,8 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
         blocking=_listed(f"Blocking ({n_blocking})", *blocking, caps.brief),
         collapsed=collapsed,
         not_shown=", ".join(summary.not_shown(review, groups)),
+        patch=_patch(review.patch) if caps.full else "",
+        has_patch=bool(review.patch),
         reasons=_sentences(summary.reasons_beyond_headline(review), caps.sentences),
         ledger=markdown_ledger(review),
         spending=markdown_text(spending(review)),
@@ -112,6 +122,12 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     )
     # Blank lines of the layout only: every line of code has its number before it.
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _patch(patch: bytes) -> str:
+    """The patch in a fence; a longer one is to be read in its own file only."""
+    text = patch.decode("utf-8", "surrogateescape")
+    return markdown_fence(text, "diff") if patch and len(text) <= PATCH_CHARACTERS else ""
 
 
 def _split(

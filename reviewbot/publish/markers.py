@@ -3,22 +3,30 @@
 Pure. Whoever else writes with our token's identity can write a marker, too, so without a key one may
 only suppress a duplicate. With a key (the ``state-key`` of the action) a marker carries an HMAC-SHA256
 that binds it to one repository and one pull request, and nothing else counts.
+
+Kinds: ``finding`` (a comment at a line; ``agent`` where a model said it), ``gone`` (our answer below one),
+``summary`` (the one summary, with what the next run must know as ``data``) and ``reply`` (to a command).
 """
 
 import hmac
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 VERSION = "v1"
 
 LENGTH = 140
-"""No marker is longer, in characters."""
+"""No marker without data is longer, in characters."""
 
-_Kind = Literal["finding", "summary"]
+MOST_DATA = 24_000
+"""Characters of a marker's data, which are base64."""
+
+_Kind = Literal["finding", "gone", "summary", "reply"]
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+_DATA = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _MARKER = re.compile(
-    rf"<!-- reviewbot:{VERSION} (finding|summary)(?: ([0-9a-f]{{16}}))?(?: hmac=([0-9a-f]{{64}}))? -->"
+    rf"<!-- reviewbot:{VERSION} (finding|gone|summary|reply)(?: ([0-9a-f]{{16}}))?( agent)?"
+    rf"(?: data=([A-Za-z0-9+/]{{1,{MOST_DATA}}}={{0,2}}))?(?: hmac=([0-9a-f]{{64}}))? -->"
 )
 
 
@@ -30,52 +38,86 @@ class Scope:
     pull_number: int
 
 
-def finding_marker(fingerprint: str, scope: Scope, key: bytes | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A marker that counts: its kind and what it says; ``fingerprint`` and ``data`` may be empty."""
+
+    kind: _Kind
+    fingerprint: str = ""
+    by_agent: bool = False
+    data: str = ""
+
+
+def finding_marker(fingerprint: str, scope: Scope, key: bytes | None, *, by_agent: bool = False) -> str:
     """The last line of a comment about one finding; ``fingerprint`` is 16 hex digits, else ValueError."""
-    if not _FINGERPRINT.fullmatch(fingerprint):
-        raise ValueError(f"{fingerprint!a} is no fingerprint")
-    return _marker("finding", fingerprint, scope, key)
+    return _write(Marker("finding", _checked(fingerprint), by_agent), scope, key)
 
 
-def summary_marker(scope: Scope, key: bytes | None) -> str:
-    """The last line of the summary comment."""
-    return _marker("summary", "", scope, key)
+def gone_marker(fingerprint: str, scope: Scope, key: bytes | None) -> str:
+    """The last line of our answer to a comment of ours whose finding is gone."""
+    return _write(Marker("gone", _checked(fingerprint)), scope, key)
+
+
+def summary_marker(scope: Scope, key: bytes | None, data: str = "") -> str:
+    """The last line of the summary comment; ``data`` is base64 of at most MOST_DATA characters."""
+    if len(data) > MOST_DATA or not _DATA.fullmatch(data):
+        raise ValueError("the data of a marker is no base64, or too long")
+    return _write(Marker("summary", data=data), scope, key)
+
+
+def reply_marker(comment_id: int, scope: Scope, key: bytes | None) -> str:
+    """The last line of our answer to the command in a comment."""
+    return _write(Marker("reply", f"{comment_id:016x}"), scope, key)
+
+
+def read_marker(body: str, scope: Scope, key: bytes | None) -> Marker | None:
+    """The marker of a comment of ours, None where its last line is none that counts.
+
+    Only the last line is read: text above it may quote what others wrote.
+    """
+    found = _MARKER.fullmatch(body.rstrip().rpartition("\n")[2])
+    if found is None:
+        return None
+    kind: Any = found[1]
+    marker = Marker(kind, found[2] or "", bool(found[3]), found[4] or "")
+    if (kind != "summary") != bool(marker.fingerprint) or (marker.data and kind != "summary"):
+        return None
+    if marker.by_agent and kind != "finding":
+        return None
+    if key and not hmac.compare_digest(_sign(marker, scope, key), found[5] or ""):
+        return None
+    return marker
 
 
 def read_finding_markers(body: str, scope: Scope, key: bytes | None) -> frozenset[str]:
     """The fingerprint that a comment is about; empty where its last line is no marker that counts."""
-    marker = _read(body, scope, key)
-    return frozenset({marker[1]}) if marker and marker[0] == "finding" else frozenset()
+    marker = read_marker(body, scope, key)
+    return frozenset({marker.fingerprint}) if marker and marker.kind == "finding" else frozenset()
 
 
 def is_summary(body: str, scope: Scope, key: bytes | None) -> bool:
     """Whether the last line of a comment says that it is the summary of this pull request."""
-    marker = _read(body, scope, key)
-    return marker is not None and marker[0] == "summary"
+    marker = read_marker(body, scope, key)
+    return marker is not None and marker.kind == "summary"
 
 
-def _marker(kind: _Kind, fingerprint: str, scope: Scope, key: bytes | None) -> str:
-    words = [f"reviewbot:{VERSION}", kind, fingerprint]
-    if key:
-        words.append(f"hmac={_sign(kind, fingerprint, scope, key)}")
+def _checked(fingerprint: str) -> str:
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise ValueError(f"{fingerprint!a} is no fingerprint")
+    return fingerprint
+
+
+def _write(marker: Marker, scope: Scope, key: bytes | None) -> str:
+    words = [f"reviewbot:{VERSION}", marker.kind, marker.fingerprint, "agent" if marker.by_agent else ""]
+    words.append(f"data={marker.data}" if marker.data else "")
+    words.append(f"hmac={_sign(marker, scope, key)}" if key else "")
     return f"<!-- {' '.join(word for word in words if word)} -->"
 
 
-def _read(body: str, scope: Scope, key: bytes | None) -> tuple[str, str] | None:
-    """Kind and fingerprint. Only the last line is read: text above it may quote what others wrote."""
-    last_line = body.rstrip().rpartition("\n")[2]
-    found = _MARKER.fullmatch(last_line)
-    if found is None:
-        return None
-    kind, fingerprint, signature = found[1], found[2] or "", found[3] or ""
-    if (kind == "finding") != bool(fingerprint):
-        return None
-    if key and not hmac.compare_digest(_sign(kind, fingerprint, scope, key), signature):
-        return None
-    return kind, fingerprint
-
-
-def _sign(kind: str, fingerprint: str, scope: Scope, key: bytes) -> str:
+def _sign(marker: Marker, scope: Scope, key: bytes) -> str:
     # GitHub's repository names differ in more than case; no field can hold a NUL.
-    fields = ("reviewbot", VERSION, scope.repository.lower(), str(scope.pull_number), kind, fingerprint)
+    fields = ["reviewbot", VERSION, scope.repository.lower(), str(scope.pull_number)]
+    fields += [marker.kind, marker.fingerprint]
+    fields += ["agent"] if marker.by_agent else []
+    fields += [f"data={marker.data}"] if marker.data else []
     return hmac.new(key, "\0".join(fields).encode("utf-8", "surrogateescape"), "sha256").hexdigest()

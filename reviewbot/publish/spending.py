@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reviewbot.claims import Outcome, Stop
 from reviewbot.core import Review
 from reviewbot.publish.sanitize import visible
+from reviewbot.text import dollars
 
 
 def spending(review: Review) -> str:
@@ -28,5 +29,5 @@ def _agent(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _dollars(review: Review) -> str:
-    spent = f"${review.cost_usd:.4f} of ${review.budget_usd:.2f}"
+    spent = f"${review.cost_usd:.4f} of {dollars(review.budget_usd)}"
     return f"{spent} spent." if review.cost_is_complete else f"At least {spent} spent: a price is unknown."

@@ -257,6 +257,15 @@ def test_a_fault_of_the_network_is_tried_once_more(world: World, monkeypatch: py
         world.fetch("other")
 
 
+def test_a_connection_that_is_cut_is_tried_once_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "PAUSE_SECONDS", 0.0)
+    world.fake.fail_next("GET", "info/refs", 0)
+    assert world.fetch().git_dir.is_dir()
+    world.fake.fail_next("GET", "info/refs", 0, times=2)
+    with pytest.raises(FetchError, match="could not be fetched"):
+        world.fetch("other")
+
+
 def test_a_proxy_is_used_and_may_be_exempt(world: World) -> None:
     proxied = {**world.environment, "HTTPS_PROXY": "http://127.0.0.1:1"}
     with pytest.raises(FetchError, match="could not be fetched"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reviewbot.change.git import Repository
-from reviewbot.errors import RepositoryError, UnknownRevision
+from reviewbot.errors import NoReview, RepositoryError, UnknownRevision
 from tests.repositories import Sandbox
 
 
@@ -187,3 +187,24 @@ def test_the_temporary_store_is_gone_afterwards(sandbox: Sandbox) -> None:
         ).stdout
         == b""
     )
+
+
+def test_a_tree_that_unfolds_into_billions_of_files_is_refused(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reviewbot.change.git.MAX_OUTPUT_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("reviewbot.change.git.MAX_MEMORY", 64 * 1024 * 1024)
+    base = sandbox.commit({"a": "1\n"})
+    inner = sandbox.git("rev-parse", "HEAD:a")
+    row = "100644 blob {}\tf{}\n"
+    for _ in range(10):
+        rows = "".join(row.format(inner, number) for number in range(10))
+        inner = sandbox.git("mktree", stdin=rows.encode())
+        row = "040000 tree {}\td{}\n"
+    head = sandbox.git("commit-tree", "-p", base, "-m", "bomb", inner)
+    with Repository(sandbox.folder) as repository:
+        with pytest.raises(NoReview, match="MiB"):
+            repository.diff_entries(base, head)
+        with pytest.raises(NoReview, match="MiB"):
+            repository.tree_paths(head)
+        assert repository.tree_paths(base) == ("a",)

@@ -1,9 +1,12 @@
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from reviewbot.change import git, grep
-from reviewbot.change.git import GrepHit, Repository, SearchError
+from reviewbot.change.git import SEARCHES, GrepHit, Repository, SearchError
 from tests.repositories import Sandbox
 
 FILES: dict[str, str | bytes] = {
@@ -128,3 +131,29 @@ def test_a_long_line_is_cut(sandbox: Sandbox) -> None:
     with Repository(sandbox.folder) as repository:
         [hit] = repository.grep(commit, "x", max_count=9)
     assert hit.text == "x" * 2_000
+
+
+def test_only_a_few_searches_run_at_a_time_whatever_number_is_asked_for(
+    searched: tuple[Sandbox, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, head = searched
+    running: list[int] = []
+    most: list[int] = []
+    with Repository(sandbox.folder) as repository:
+        real = repository._running
+
+        @contextmanager
+        def counted(*arguments: object) -> Iterator[object]:
+            running.append(1)
+            most.append(len(running))
+            try:
+                with real(*arguments) as found:  # type: ignore[arg-type]
+                    yield found
+            finally:
+                running.pop()
+
+        monkeypatch.setattr(repository, "_running", counted)
+        with ThreadPoolExecutor(8) as pool:
+            found = [*pool.map(lambda _: repository.grep(head, "os.system", max_count=5), range(24))]
+    assert len(found) == 24
+    assert max(most) <= SEARCHES

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from reviewbot.change.payload import (
     MAX_PAYLOAD_BYTES,
     REVIEWED_ACTIONS,
+    CommentEvent,
     DispatchEvent,
     EventError,
+    MergeGroupEvent,
     NotReviewed,
     PullRequestEvent,
+    PushEvent,
     ScheduleEvent,
     parse_event,
 )
@@ -39,6 +42,24 @@ def pull_request(action: str = "opened") -> dict[str, Any]:
         "repository": {"full_name": "octo/app", "size": 12, "default_branch": "main"},
         "sender": {"login": "pusher"},
     }
+
+
+def merge_group(action: str = "checks_requested") -> dict[str, Any]:
+    group = {"head_sha": HEAD, "base_sha": BASE, "head_ref": "refs/heads/q", "base_ref": "refs/heads/main"}
+    return {"action": action, "merge_group": group, "repository": {"full_name": "octo/app", "size": 12}}
+
+
+def push(**changes: Any) -> dict[str, Any]:
+    repository = {"full_name": "octo/app", "size": 12, "default_branch": "main"}
+    said = {"ref": "refs/heads/topic/x", "before": BASE, "after": HEAD, "repository": repository}
+    return {**said, **changes}
+
+
+def comment(body: object = "/reviewbot help", **changes: Any) -> dict[str, Any]:
+    said = {"id": 5, "body": body, "user": {"login": "mona", "type": "User"}}
+    issue = {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}
+    repository = {"full_name": "octo/app", "size": 12}
+    return {"action": "created", "issue": issue, "comment": said, "repository": repository, **changes}
 
 
 def parse(payload: object, name: str = "pull_request", **environment: str) -> Any:
@@ -132,12 +153,101 @@ def test_no_other_action_ends_as_a_review(action: str) -> None:
     assert "\n" not in caught.value.sentences
 
 
-@pytest.mark.parametrize("name", ["push", "issue_comment", "", "pull_request\n", "workflow_run"])
+@pytest.mark.parametrize("name", ["issues", "check_suite", "", "pull_request\n", "check_run"])
 def test_an_event_we_do_not_know_is_named(name: str) -> None:
     with pytest.raises(EventError, match="is not supported") as caught:
         parse_event(name, b"{}", {})
     assert caught.value.exit_code == 2
     assert "workflow_dispatch" in caught.value.sentences
+
+
+def test_a_merge_group_is_its_head_what_it_stands_on_and_the_branch_it_goes_to() -> None:
+    assert parse(merge_group(), "merge_group") == MergeGroupEvent(
+        "octo/app", HEAD, BASE, "main", None, "unknown", 12
+    )
+    for example in examples("merge_group"):
+        event = parse(example, "merge_group")
+        assert (event.head_sha, event.base_branch) == (example["merge_group"]["head_sha"], "main")
+        assert f"/pr-{event.pull_number}-" in example["merge_group"]["head_ref"]
+    with pytest.raises(NotReviewed, match="the merge group was destroyed"):
+        parse(merge_group("destroyed"), "merge_group")
+    odd = merge_group()
+    odd["merge_group"]["base_ref"] = "refs/tags/v1"
+    with pytest.raises(EventError, match="whose base is no branch"):
+        parse(odd, "merge_group")
+
+
+def test_a_push_is_a_branch_and_two_commits_or_one_where_it_made_the_branch() -> None:
+    expected = PushEvent("octo/app", "topic/x", BASE, HEAD, "unknown", "main", 12)
+    assert parse(push(), "push") == expected
+    assert parse(push(before="0" * 40), "push").before is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"ref": "refs/tags/v1"}, "refs/tags/v1 is no branch"),
+        ({"after": "0" * 40}, "the branch was deleted"),
+    ],
+)
+def test_a_push_without_a_branch_is_not_reviewed(changes: dict[str, str], says: str) -> None:
+    with pytest.raises(NotReviewed, match=says) as caught:
+        parse(push(**changes), "push")
+    assert caught.value.exit_code == 3
+
+
+def test_every_push_example_of_github_is_a_branch_or_has_nothing_to_review() -> None:
+    read = 0
+    for example in examples("push"):
+        if example["ref"].startswith("refs/heads/") and not example["deleted"]:
+            assert parse(example, "push").after == example["after"]
+            read += 1
+        else:
+            with pytest.raises(NotReviewed):
+                parse(example, "push")
+    assert read
+
+
+def test_a_comment_says_who_wrote_what_where() -> None:
+    expected = CommentEvent("octo/app", 7, True, 5, "/reviewbot help", "mona", True, "unknown", 12)
+    assert parse(comment(), "issue_comment") == expected
+    assert not parse(comment(issue={"number": 7}), "issue_comment").on_pull_request
+    bot = comment()
+    bot["comment"]["user"]["type"] = "Bot"
+    assert not parse(bot, "issue_comment").by_person
+    nobody = comment(None)
+    nobody["comment"]["user"] = None
+    event = parse(nobody, "issue_comment")
+    assert (event.body, event.author, event.by_person) == ("", "ghost", False)
+
+
+def test_every_new_comment_of_githubs_examples_is_read_and_no_other() -> None:
+    for example in examples("issue_comment"):
+        if example["action"] == "created":
+            assert parse(example, "issue_comment").comment_id == example["comment"]["id"]
+        else:
+            with pytest.raises(NotReviewed) as caught:
+                parse(example, "issue_comment")
+            assert "types created only" in caught.value.sentences
+
+
+def test_every_workflow_run_example_of_github_says_nothing_to_review_or_whose_branch_ran() -> None:
+    for example in examples("workflow_run"):
+        run = example["workflow_run"]
+        with pytest.raises(NotReviewed) as refused:  # they ran on a dispatch, or have not ended
+            parse(example, "workflow_run")
+        assert "Nothing was reviewed" in str(refused.value)
+        example["action"], run["event"] = "completed", "pull_request"
+        run["pull_requests"] = [{"number": 666}]  # never believed
+        owner = run["head_repository"]["owner"]["login"]
+        event = parse(example, "workflow_run")
+        assert (event.run_id, event.head_sha, event.head_branch, event.head_owner) == (
+            run["id"], run["head_sha"], run["head_branch"], owner,
+        )  # fmt: skip
+        assert "666" not in repr(event)
+        run["head_repository"] = None
+        with pytest.raises(NotReviewed, match="the fork is gone"):
+            parse(example, "workflow_run")
 
 
 def test_a_payload_of_another_repository_is_refused() -> None:
@@ -183,17 +293,26 @@ def leaves(node: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [at, *(leaf for key, value in node.items() for leaf in leaves(value, (*at, key)))]
 
 
+SHAPES = {
+    "pull_request": pull_request(),
+    "merge_group": merge_group(),
+    "push": push(),
+    "issue_comment": comment(),
+}
+
+
 @given(
-    st.sampled_from([leaf for leaf in leaves(pull_request()) if leaf]),
+    st.sampled_from([(name, leaf) for name, shape in SHAPES.items() for leaf in leaves(shape) if leaf]),
     st.one_of(
         st.none(), st.booleans(), st.integers(), st.text(max_size=50), st.just([]), st.just({}), st.just([1])
     ),
     st.booleans(),
 )
 def test_any_broken_part_gives_one_sentence_or_an_event(
-    leaf: tuple[str, ...], value: object, gone: bool
+    broken: tuple[str, tuple[str, ...]], value: object, gone: bool
 ) -> None:
-    payload = copy.deepcopy(pull_request())
+    name, leaf = broken
+    payload = copy.deepcopy(SHAPES[name])
     parent = payload
     for key in leaf[:-1]:
         parent = parent[key]
@@ -201,12 +320,12 @@ def test_any_broken_part_gives_one_sentence_or_an_event(
     if gone:
         del parent[leaf[-1]]
     try:
-        event = parse(payload)
+        event = parse(payload, name)
     except ReviewbotError as error:
         assert "\n" not in error.sentences
     else:
-        assert event.head_sha == HEAD
-        assert event.number > 0
+        assert getattr(event, "head_sha", HEAD) == HEAD
+        assert getattr(event, "number", 1) > 0
 
 
 def test_lone_surrogates_in_a_branch_name_are_shown() -> None:

@@ -64,3 +64,9 @@ def test_inputs_of_an_action_tighten_and_never_loosen(sandbox: Sandbox) -> None:
         settings, notes = read_settings(repository, commit, loose)
         assert settings.fail_on is Severity.MEDIUM
         assert "did not count" in notes[1]
+
+
+def test_an_action_cannot_choose_another_policy_than_the_repositorys(sandbox: Sandbox) -> None:
+    commit = sandbox.commit({".github/reviewbot.yml": "fail-on: low\n", "pkg/__init__.py": ""})
+    with Repository(sandbox.folder) as repository, pytest.raises(PolicyError, match="cannot choose|names"):
+        read_settings(repository, commit, Asked(path="pkg/__init__.py", tighten=True))

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -20,8 +21,18 @@ PACKAGES = "ca-certificates,python3,python3-venv,git"
 SUITE = "bookworm"
 BASE = "localhost/reviewbot-test-base:bookworm"
 IMAGE = "localhost/reviewbot-test:latest"
-STORAGE = ("--storage-driver", "vfs")
 CERTIFICATES = Path("/etc/ssl/certs")
+
+
+@cache
+def storage() -> tuple[str, ...]:
+    """Options of podman and buildah: images of our own in the cache, not copied for every run if that can be."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    below = run("stat", "--file-system", "--format=%T", str(CACHE)).strip()
+    is_known = "overlay" in Path("/proc/filesystems").read_text().split()
+    driver = "overlay" if is_known and below != "overlayfs" else "vfs"  # an overlay cannot lie on an overlay
+    folders = ("--root", str(CACHE / driver), "--runroot", str(CACHE / f"{driver}-run"))
+    return (*folders, "--storage-driver", driver)
 
 
 def missing() -> str:
@@ -31,8 +42,9 @@ def missing() -> str:
             return f"{program} is not installed"
     if os.geteuid() != 0:
         return "the stand-in base is made by root only"
-    if not _has_image(BASE) and shutil.which("debootstrap", path="/usr/sbin:/usr/bin") is None:
-        return "there is no base image and no debootstrap to make one"
+    archive = CACHE / f"{SUITE}.tar"
+    if not archive.exists() and shutil.which("debootstrap", path="/usr/sbin:/usr/bin") is None:
+        return "there is no base and no debootstrap to make one"
     return ""
 
 
@@ -46,7 +58,7 @@ def run(*arguments: str, check: bool = True, environment: Mapping[str, str] | No
 
 
 def _has_image(name: str) -> bool:
-    done = subprocess.run(["podman", *STORAGE, "image", "exists", name], capture_output=True, check=False)
+    done = subprocess.run(["podman", *storage(), "image", "exists", name], capture_output=True, check=False)
     return done.returncode == 0
 
 
@@ -54,7 +66,6 @@ def make_base() -> None:
     """Import the stand-in base, made with debootstrap where the cache does not hold it yet."""
     if _has_image(BASE):
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
     rootfs, archive = CACHE / "rootfs", CACHE / f"{SUITE}.tar"
     if not archive.exists():
         shutil.rmtree(rootfs, ignore_errors=True)
@@ -70,7 +81,7 @@ def make_base() -> None:
         )
         Path(f"{archive}.part").rename(archive)
         shutil.rmtree(rootfs)
-    run("podman", *STORAGE, "import", "--change", 'CMD ["python3"]', str(archive), BASE)
+    run("podman", *storage(), "import", "--change", 'CMD ["python3"]', str(archive), BASE)
 
 
 def build(scratch: Path) -> str:
@@ -83,7 +94,7 @@ def build(scratch: Path) -> str:
     settings.write_text(pip_settings())
     settings.chmod(0o600)
     run(
-        *("buildah", *STORAGE, "bud", "--isolation", "chroot", "--network", "host", "--pull-never"),
+        *("buildah", *storage(), "bud", "--isolation", "chroot", "--network", "host", "--pull-never"),
         *(
             "--build-arg",
             f"BASE={BASE}",
@@ -95,6 +106,7 @@ def build(scratch: Path) -> str:
             str(ROOT),
         ),
     )
+    run("podman", *storage(), "image", "prune", "--force")  # the image that this one replaces
     return IMAGE
 
 

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.container.image import STORAGE
+from tests.container.image import storage
+from tests.github.fake import FakeGitHub
 
 UID, GID = 1001, 118
 """Who owns the workspace on a hosted runner; the container starts as root."""
+
+NAME = "octo/app"
+"""The repository that the workflow belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Runner:
         done = subprocess.run(
             [
                 "podman",
-                *STORAGE,
+                *storage(),
                 "--runtime",
                 "runc",
                 "run",
@@ -95,6 +99,19 @@ class Runner:
             parse_outputs((commands / "set_output_1").read_text()),
             (commands / "step_summary_1").read_text(),
         )
+
+
+def describe(fake: FakeGitHub, **inputs: str) -> dict[str, str]:
+    """What a runner tells a step of a workflow of ``NAME``: where GitHub is, and the step's inputs."""
+    inputs.setdefault("github_token", fake.token())
+    return {
+        "GITHUB_REPOSITORY": NAME,
+        "GITHUB_ACTOR": "octocat",
+        "GITHUB_API_URL": fake.api_url,
+        "GITHUB_GRAPHQL_URL": fake.graphql_url,
+        "GITHUB_SERVER_URL": fake.server_url,
+        **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
+    }
 
 
 def parse_outputs(text: str) -> dict[str, str]:

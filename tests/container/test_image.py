@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.container import image
-from tests.container.runner import GID, UID, Runner
+from tests.container.runner import GID, NAME, UID, Runner, describe
 from tests.github.events import pull_request_event
 from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
@@ -20,23 +19,9 @@ pytestmark = [
     pytest.mark.skipif(bool(image.missing()), reason=image.missing() or "-"),
 ]
 
-NAME = "octo/app"
 FAULT = "import subprocess\n\n\ndef run(command):\n    subprocess.run(command, shell=True)\n"
 HOSTILE = "open('/github/workspace/RAN', 'a').write(__name__)\n"
 """What would leave a trace if Python imported anything from the workspace."""
-
-
-@pytest.fixture(scope="module")
-def built() -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        return image.build(Path(scratch))
-
-
-@pytest.fixture
-def runner() -> Iterator[Runner]:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Runner(Path(folder))
 
 
 @pytest.fixture
@@ -51,18 +36,6 @@ def fake(sandbox: Sandbox) -> Iterator[FakeGitHub]:
         fake.add_pull_request(NAME, 1, base_ref="main", head_sha=head)
         yield fake
         assert fake.refused == []
-
-
-def environment(fake: FakeGitHub, **inputs: str) -> dict[str, str]:
-    inputs.setdefault("github_token", fake.token())
-    return {
-        "GITHUB_REPOSITORY": NAME,
-        "GITHUB_ACTOR": "octocat",
-        "GITHUB_API_URL": fake.api_url,
-        "GITHUB_GRAPHQL_URL": fake.graphql_url,
-        "GITHUB_SERVER_URL": fake.server_url,
-        **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
-    }
 
 
 def plant_hostile_workspace(workspace: Path) -> None:
@@ -86,7 +59,7 @@ def test_the_container_posts_a_review_as_the_workspaces_owner_and_runs_nothing_o
     built: str, runner: Runner, fake: FakeGitHub
 ) -> None:
     plant_hostile_workspace(runner.workspace)
-    given = environment(fake, engine="analyzers", state_key="0123456789abcdef")
+    given = describe(fake, engine="analyzers", state_key="0123456789abcdef")
     given["PYTHONPATH"] = "/github/workspace"
     payload = pull_request_event(fake, NAME, 1)
     ran = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
@@ -114,7 +87,7 @@ def test_a_fork_without_secrets_is_annotated(built: str, runner: Runner, fake: F
     fake.change_pull_request(NAME, 1, head_repository="mallory/app")
     token = fake.token(permissions={"contents": "read", "pull-requests": "read"})
     payload = pull_request_event(fake, NAME, 1)
-    given = environment(fake, github_token=token)
+    given = describe(fake, github_token=token)
     ran = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
     assert ran.code == 1, ran.out + ran.error
     assert "::error file=app.py,line=5" in ran.out
@@ -128,7 +101,7 @@ def test_the_fully_hardened_run_works_as_the_readme_shows(
         *("--user", f"{UID}:{GID}", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "200"),
     )
-    given = environment(fake, engine="analyzers")
+    given = describe(fake, engine="analyzers")
     # Outside of a workflow nobody reads these files, and root's could not be opened.
     given |= {"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
     payload = pull_request_event(fake, NAME, 1)
@@ -143,16 +116,14 @@ def test_a_root_without_capabilities_does_not_review_as_root(
     os.chown(runner.workspace, 0, 0)  # else root could not even write to it
     payload = pull_request_event(fake, NAME, 1)
     options = ("--cap-drop", "all")
-    ran = runner.step(
-        built, "pull_request", payload, environment(fake), options=options, ca_file=fake.ca_file
-    )
+    ran = runner.step(built, "pull_request", payload, describe(fake), options=options, ca_file=fake.ca_file)
     assert ran.code == 2
     assert "--user" in ran.error
     assert fake.requests == []
 
 
 def test_a_missing_event_is_one_sentence(built: str, runner: Runner, fake: FakeGitHub) -> None:
-    given = {**environment(fake, engine="analyzers"), "GITHUB_EVENT_PATH": "/github/workflow/none.json"}
+    given = {**describe(fake, engine="analyzers"), "GITHUB_EVENT_PATH": "/github/workflow/none.json"}
     ran = runner.step(built, "pull_request", b"", given, ca_file=fake.ca_file)
     assert ran.code == 2
     assert ran.outputs["verdict"] == "incomplete"
@@ -172,7 +143,7 @@ def test_the_image_holds_no_compiler_no_installer_and_nothing_of_the_machine_tha
     )
     done = subprocess.run(
         [
-            *("podman", *image.STORAGE, "--runtime", "runc", "run", "--rm", "--network", "none"),
+            *("podman", *image.storage(), "--runtime", "runc", "run", "--rm", "--network", "none"),
             *("--ulimit", "nofile=10000:10000", "--ulimit", "nproc=4096:4096"),
             *("--entrypoint", "/bin/sh", built, "-c", look),
         ],
@@ -183,39 +154,3 @@ def test_the_image_holds_no_compiler_no_installer_and_nothing_of_the_machine_tha
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["reviewbot", "git"]
     assert done.stderr.count("No such file or directory") == 2
     assert "No module named 'pip'" in done.stderr
-
-
-REPOSITORIES = [Path(name) for name in os.environ.get("REVIEWBOT_TEST_REPOSITORIES", "").split(":") if name]
-"""Git folders of public repositories, of whose newest commits real ranges are made."""
-
-COMMITS = 12
-
-
-@pytest.mark.skipif(not REPOSITORIES, reason="REVIEWBOT_TEST_REPOSITORIES names no repositories")
-@pytest.mark.parametrize("repository", REPOSITORIES, ids=str)
-def test_real_ranges_are_posted_without_a_refusal_and_only_once(
-    built: str, runner: Runner, repository: Path
-) -> None:
-    git = ["git", "-c", "safe.directory=*", "-C", str(repository), "rev-list", "--first-parent", "HEAD"]
-    commits = subprocess.run(
-        [*git, f"-{COMMITS + 1}"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    with FakeGitHub() as fake:
-        fake.add_repository(NAME, repository)
-        fake.set_branch(NAME, "main", commits[-1])
-        fake.add_pull_request(NAME, 1, base_ref="main", head_sha=commits[0])
-        payload = pull_request_event(fake, NAME, 1)
-        given = environment(fake, engine="analyzers", fail_on="low")
-        first = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
-        assert first.code in (0, 1), first.out + first.error
-        requests, posted = len(fake.api_requests), len(fake.review_comments(NAME, 1))
-        assert len(fake.issue_comments(NAME, 1)) == 1
-        second = runner.step(built, "pull_request", payload, given, ca_file=fake.ca_file)
-        assert second.code == first.code
-        assert len(fake.review_comments(NAME, 1)) == posted
-        assert len(fake.issue_comments(NAME, 1)) == 1
-        assert fake.refused == []
-        assert [each for each in fake.api_requests if each.status >= 400] == []
-        assert requests <= 6
-        report = json.loads((runner.workspace / first.outputs["report"]).read_text())
-        assert all(file["status"] != "unreviewed" for file in report["coverage"]["files"])

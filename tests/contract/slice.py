@@ -29,9 +29,12 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "/repos/{owner}/{repo}/commits/{ref}": ("get",),
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("patch",),
+    "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions": ("post",),
     "/repos/{owner}/{repo}/check-runs": ("post",),
     "/repos/{owner}/{repo}/check-runs/{check_run_id}": ("patch",),
     "/repos/{owner}/{repo}/collaborators/{username}/permission": ("get",),
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts": ("get",),
+    "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}": ("get",),
     "/user": ("get",),
 }
 """What the fake serves, in the words of the description."""
@@ -47,6 +50,13 @@ GRAPHQL_TYPES = frozenset(
     PullRequestReviewThread PullRequestReviewThreadConnection PullRequestReviewThreadEdge
     PullRequestReviewComment PullRequestReviewCommentConnection PullRequestReviewCommentEdge
     DiffSide PullRequestReviewThreadSubjectType OrderDirection
+    PullRequestConnection PullRequestEdge RepositoryOwner IssueOrder IssueOrderField
+    Mutation Minimizable ReportedContentClassifiers MinimizeCommentInput MinimizeCommentPayload
+    AddPullRequestReviewThreadReplyInput AddPullRequestReviewThreadReplyPayload
+    PullRequestReviewCommentState PullRequestReviewEvent AddPullRequestReviewInput AddPullRequestReviewPayload
+    AddPullRequestReviewThreadInput AddPullRequestReviewThreadPayload
+    SubmitPullRequestReviewInput SubmitPullRequestReviewPayload
+    DeletePullRequestReviewInput DeletePullRequestReviewPayload
     URI DateTime GitObjectID BigInt ID String Int Float Boolean
     """.split()
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.contract.slice import OCTOKIT
 from tests.github.fake import FakeGitHub
-from tests.github.state import Pull, Repository
+from tests.github.state import IssueComment, Pull, Repository
 
 _Payload = dict[str, Any]
 
@@ -68,6 +68,79 @@ def schedule_event(fake: FakeGitHub, repository: str) -> bytes:
     payload = _turned(fake, _example("workflow_dispatch", None), found)
     kept = {key: payload[key] for key in ("repository", "organization", "workflow") if key in payload}
     return json.dumps({"schedule": "17 3 * * 1", **kept}).encode()
+
+
+def merge_group_event(
+    fake: FakeGitHub,
+    repository: str,
+    base_sha: str,
+    head_sha: str,
+    *,
+    base_ref: str = "refs/heads/main",
+    number: int = 1,
+) -> bytes:
+    """The payload of a merge queue that asks for the checks of a group."""
+    found = fake.state.repository(repository)
+    payload = _turned(fake, _example("merge_group", "checks_requested"), found)
+    ends = {"base_sha": base_sha, "head_sha": head_sha, "base_ref": base_ref}
+    branch = f"refs/heads/gh-readonly-queue/main/pr-{number}-{base_sha}"
+    payload["merge_group"] |= {**ends, "head_ref": branch}
+    return _checked("merge_group$checks_requested", payload)
+
+
+def push_event(
+    fake: FakeGitHub,
+    repository: str,
+    branch: str,
+    before: str | None,
+    after: str | None,
+    *,
+    forced: bool = False,
+) -> bytes:
+    """The payload of a push; ``before`` None: the branch is new, ``after`` None: it was deleted."""
+    found = fake.state.repository(repository)
+    payload = _turned(fake, _example("push", None), found)
+    nothing = "0" * 40
+    payload |= {"ref": f"refs/heads/{branch}", "before": before or nothing, "after": after or nothing}
+    payload |= {"created": before is None, "deleted": after is None, "forced": forced, "base_ref": None}
+    return _checked("push$event", payload)
+
+
+def workflow_run_event(
+    fake: FakeGitHub, repository: str, number: int, *, run_id: int = 77, event: str = "pull_request"
+) -> bytes:
+    """The payload of a workflow that ended for a pull request; its list of pull requests is empty."""
+    found = fake.state.repository(repository)
+    pull = found.pulls[number]
+    payload = _turned(fake, _example("workflow_run", "completed"), found)
+    run = payload["workflow_run"]
+    run |= {"id": run_id, "event": event, "head_branch": pull.head_ref, "head_sha": pull.head_sha}
+    owner, _, name = (pull.head_repository or found.name).partition("/")
+    run["head_repository"] |= {"full_name": f"{owner}/{name}", "name": name}
+    run["head_repository"]["owner"]["login"] = owner
+    run["pull_requests"] = []
+    return _checked("workflow_run$completed", payload)
+
+
+def comment_event(
+    fake: FakeGitHub, repository: str, number: int, comment: IssueComment, *, below_issue: bool = False
+) -> bytes:
+    """The payload of a new comment below a pull request, or below an issue of the same number."""
+    found = fake.state.repository(repository)
+    payload = _turned(fake, _example("issue_comment", "created"), found)
+    payload["issue"]["number"] = number
+    page = f"{fake.server_url}/{found.name}/pull/{number}"
+    if below_issue:
+        payload["issue"].pop("pull_request", None)
+    else:
+        url = f"{fake.api_url}/repos/{found.name}/pulls/{number}"
+        ends = {"html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
+        payload["issue"]["pull_request"] = {"url": url, **ends}
+    kind = "Bot" if comment.author.endswith("[bot]") else "User"
+    payload["comment"] |= {"id": comment.id, "body": comment.body}
+    payload["comment"]["user"] |= {"login": comment.author, "type": kind}
+    payload["sender"]["login"] = comment.author
+    return _checked("issue_comment$created", payload)
 
 
 def _turn_pull_request(fake: FakeGitHub, said: _Payload, found: Repository, pull: Pull) -> None:

@@ -18,6 +18,7 @@ is remembered, ``site`` what becomes of a request, ``rules`` GitHub's unwritten 
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ from tests.github.served import ServedRepository
 from tests.github.server import start_server
 from tests.github.site import Fault, Recorded, Site
 from tests.github.state import (
+    Artifact,
     CheckRun,
     IssueComment,
     Pull,
@@ -202,6 +204,10 @@ class FakeGitHub:
         """Comments in the conversation, oldest first."""
         return list(self._pull(repository, number).issue_comments)
 
+    def reactions(self, repository: str) -> list[tuple[int, str, str]]:
+        """Comment, who and which reaction, oldest first."""
+        return list(self.state.repository(repository).reactions)
+
     def check_runs(self, repository: str) -> list[CheckRun]:
         """Check runs, oldest first."""
         return list(self.state.repository(repository).check_runs)
@@ -212,6 +218,23 @@ class FakeGitHub:
         comment = IssueComment(self.state.clock.next_id(), author, body, now, now)
         self._pull(repository, number).issue_comments.append(comment)
         return comment
+
+    def edit_issue_comment(self, comment: IssueComment, body: str) -> None:
+        """Somebody changes what a comment says."""
+        comment.body, comment.updated_at = body, self.state.clock.now()
+
+    def answer_thread(self, repository: str, number: int, comment: ReviewComment, author: str) -> None:
+        """Somebody answers below a comment at a line."""
+        clock, pull = self.state.clock, self._pull(repository, number)
+        said = replace(comment, id=clock.next_id(), author=author, body="No.", reply_to=comment.id)
+        pull.review_comments.append(said)
+
+    def add_artifact(
+        self, repository: str, name: str, data: bytes, *, run_id: int = 77, expired: bool = False
+    ) -> None:
+        """A run of a workflow uploads a zip file."""
+        made = Artifact(self.state.clock.next_id(), run_id, name, data, expired)
+        self.state.repository(repository).artifacts.append(made)
 
     def add_pending_review(self, repository: str, number: int, author: str = "github-actions[bot]") -> Review:
         """Somebody began a review and did not submit it."""

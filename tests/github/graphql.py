@@ -12,6 +12,7 @@ from typing import Any
 from tests.contract.slice import read_graphql_slice
 from tests.github import views
 from tests.github.graphql_pages import connection, problem
+from tests.github.mutations import mutations, node_id, pull_id
 from tests.github.rules import Answer
 from tests.github.state import IssueComment, Pull, Repository, Review, ReviewComment, State, Token
 
@@ -95,7 +96,8 @@ class _Viewpoint:
     token: Token
 
     def root(self) -> _Object:
-        return {"viewer": _viewer(self.token), "repository": self._repository, "rateLimit": self._rate_limit}
+        asked = {"viewer": _viewer(self.token), "repository": self._repository}
+        return {**asked, "rateLimit": self._rate_limit, **mutations(self.state, self.token, self._shown)}
 
     def _rate_limit(self, dryRun: bool = False) -> _Object:  # noqa: N803 - GitHub's name
         return {
@@ -126,7 +128,15 @@ class _Viewpoint:
             "ref": lambda **asked: self._branch(found, asked["qualifiedName"].removeprefix("refs/heads/")),
             "object": lambda oid=None, expression=None: self._commit(found, oid or expression),
             "pullRequest": lambda number: self._pull(found, number),
+            "pullRequests": lambda **asked: self._pulls(found, **asked),
         }
+
+    def _pulls(self, found: Repository, *, headRefName: str, states: list[str], last: int) -> _Object:  # noqa: N803
+        if not self.token.may("pull-requests:read"):
+            raise problem("FORBIDDEN", "Resource not accessible by integration")
+        open_ones = [each for each in found.pulls.values() if each.state == "open" and states == ["OPEN"]]
+        named = [each for each in open_ones if each.head_ref == headRefName]
+        return connection(named, lambda each: self._pull(found, each.number))(last=last)
 
     def _branch(self, found: Repository, name: str) -> _Object | None:
         sha = found.branches.get(name) or found.served.resolve(name)
@@ -147,6 +157,7 @@ class _Viewpoint:
         pull = found.pulls[number]
         urls = views.pull_urls(self.state, found, pull)
         return {
+            "id": pull_id(found, pull),
             "number": number,
             "databaseId": number + 500_000,
             "title": pull.title,
@@ -169,13 +180,17 @@ class _Viewpoint:
             "headRefName": pull.head_ref,
             "headRefOid": pull.head_sha,
             "headRepository": lambda: self._head_repository(found, pull),
+            "headRepositoryOwner": None
+            if pull.head_repository is None
+            else {"__typename": "User", "login": pull.head_repository.partition("/")[0]},
             "changedFiles": lambda: len(found.diff(pull)),
             "additions": lambda: sum(each.additions for each in found.diff(pull)),
             "deletions": lambda: sum(each.deletions for each in found.diff(pull)),
             "comments": connection(pull.issue_comments, lambda each: self._comment(urls, each)),
-            "reviews": self._reviews(urls, pull),
+            "reviews": self._reviews(found, urls, pull),
             "reviewThreads": connection(
-                self._visible(pull), lambda each: self._thread(found, pull, urls, each)
+                [each for each in self._visible(pull) if each.reply_to is None],
+                lambda each: self._thread(found, pull, urls, each),
             ),
         }  # fmt: skip
 
@@ -194,6 +209,7 @@ class _Viewpoint:
     def _said(self, said: IssueComment | ReviewComment | Review, url: str) -> _Object:
         changed = said.updated_at if isinstance(said, IssueComment) else said.created_at
         return {
+            "id": node_id(said),
             "databaseId": said.id,
             "fullDatabaseId": str(said.id),
             "author": _actor(said.author),
@@ -205,14 +221,13 @@ class _Viewpoint:
             "createdAt": said.created_at,
             "updatedAt": changed,
             "lastEditedAt": changed if changed != said.created_at else None,
-            "isMinimized": False,
-            "minimizedReason": None,
+            **_minimized(said),
         }
 
     def _comment(self, urls: Mapping[str, str], said: IssueComment) -> _Object:
         return self._said(said, f"{urls['html_url']}#issuecomment-{said.id}")
 
-    def _reviews(self, urls: Mapping[str, str], pull: Pull) -> Callable[..., _Object]:
+    def _reviews(self, found: Repository, urls: Mapping[str, str], pull: Pull) -> Callable[..., _Object]:
         def answer(*, states: list[str] | None = None, author: str | None = None, **bounds: Any) -> _Object:
             own = self.token.identity
             seen = [
@@ -222,23 +237,29 @@ class _Viewpoint:
                 and (states is None or each.state in states)
                 and (author is None or each.author == author)
             ]
-            return connection(seen, lambda each: self._review(urls, pull, each))(**bounds)
+            return connection(seen, lambda each: self._review(found, urls, pull, each))(**bounds)
 
         return answer
 
-    def _review(self, urls: Mapping[str, str], pull: Pull, said: Review) -> _Object:
+    def _shown(self, found: Repository, pull: Pull, said: Review) -> _Object:
+        return self._review(found, views.pull_urls(self.state, found, pull), pull, said)
+
+    def _review(self, found: Repository, urls: Mapping[str, str], pull: Pull, said: Review) -> _Object:
         comments = [each for each in pull.review_comments if each.review_id == said.id]
         return {
             **self._said(said, f"{urls['html_url']}#pullrequestreview-{said.id}"),
             "state": said.state,
+            "pullRequest": lambda: self._pull(found, pull.number),
             "commit": {"__typename": "Commit", "oid": said.commit_id, "abbreviatedOid": said.commit_id[:7]},
-            "comments": connection(comments, lambda each: self._line_comment(urls, each)),
+            "comments": connection(comments, lambda each: self._line_comment(urls, pull, each)),
         }
 
     def _thread(self, found: Repository, pull: Pull, urls: Mapping[str, str], said: ReviewComment) -> _Object:
         current = next((each for each in found.diff(pull) if each.path == said.path), None)
-        outdated = current is None or (said.side, said.line) not in current.places
+        outdated = current is None or said.diff_hunk.split("\n")[-1] not in (current.patch or "").split("\n")
+        answers = [each for each in self._visible(pull) if each.reply_to == said.id]
         return {
+            "id": f"PRRT_{said.id}",
             "path": said.path,
             "line": None if outdated else said.line,
             "startLine": None if outdated else said.start_line,
@@ -247,15 +268,17 @@ class _Viewpoint:
             "diffSide": said.side,
             "startDiffSide": said.start_side,
             "isOutdated": outdated,
-            "isResolved": False,
-            "isCollapsed": False,
+            "isResolved": said.resolved,
+            "isCollapsed": said.resolved,
             "resolvedBy": None,
-            "comments": connection([said], lambda each: self._line_comment(urls, each)),
+            "comments": connection([said, *answers], lambda each: self._line_comment(urls, pull, each)),
         }
 
-    def _line_comment(self, urls: Mapping[str, str], said: ReviewComment) -> _Object:
+    def _line_comment(self, urls: Mapping[str, str], pull: Pull, said: ReviewComment) -> _Object:
+        pending = {each.id for each in pull.reviews if each.state == "PENDING"}
         return {
             **self._said(said, f"{urls['html_url']}#discussion_r{said.id}"),
+            "state": "PENDING" if said.review_id in pending else "SUBMITTED",
             "path": said.path,
             "line": said.line,
             "startLine": said.start_line,
@@ -264,6 +287,11 @@ class _Viewpoint:
             "diffHunk": said.diff_hunk,
             "replyTo": None,
         }
+
+
+def _minimized(said: IssueComment | ReviewComment | Review) -> _Object:
+    reason = None if isinstance(said, Review) else said.minimized
+    return {"isMinimized": reason is not None, "minimizedReason": reason}
 
 
 def _viewer(token: Token) -> _Object:

@@ -194,6 +194,18 @@ def _edit_issue_comment(call: Call) -> Answer:
     raise Refusal(404, "Not Found")
 
 
+def _react(call: Call) -> Answer:
+    found, wanted = call.repository, int(call.values["comment_id"])
+    if not any(each.id == wanted for pull in found.pulls.values() for each in pull.issue_comments):
+        raise Refusal(404, "Not Found")
+    reaction = (wanted, call.token.identity, call.body["content"])
+    status = 200 if reaction in found.reactions else 201
+    if status == 201:
+        found.reactions.append(reaction)
+    known = {"content": call.body["content"], "user": views.user(call.state, call.token.identity)}
+    return Answer(status, views.reaction({"id": wanted, **known}))
+
+
 def _create_check_run(call: Call) -> Answer:
     found = call.repository
     head = found.served.resolve(call.body["head_sha"])
@@ -227,6 +239,12 @@ def _change_check_run(run: CheckRun, said: Mapping[str, Any]) -> None:
         raise Refusal(422, "Invalid request.\n\nMissing conclusion for a completed check run.", [])
     if said.get("conclusion") == "stale":
         raise Refusal(422, "Invalid request.\n\nOnly GitHub can set the conclusion stale.", [])
+    output, before = values.get("output"), run.output
+    if isinstance(output, dict) and output is not before:
+        # What is sent replaces what was there, but for annotations, which are added.
+        lists: list[Any] = [each.get("annotations", []) for each in (before, output)]
+        annotations = [*lists[0], *lists[1]]
+        values["output"] = {**before, **output, "annotations": annotations}
     run.values = values
 
 
@@ -243,6 +261,24 @@ def _show_permission(call: Call) -> Answer:
     level = {"maintain": "write", "triage": "read"}.get(role, role)
     known = {**views.user(call.state, login), "role_name": role}
     return Answer(200, {"permission": level, "role_name": role, "user": known})
+
+
+def _list_artifacts(call: Call) -> Answer:
+    found, run = call.repository, int(call.values["run_id"])
+    listed = [views.artifact(call.state, found, each) for each in found.artifacts if each.run_id == run]
+    return Answer(200, {"total_count": len(listed), "artifacts": listed})
+
+
+def _fetch_artifact(call: Call) -> Answer:
+    """A redirect to a place that takes no token."""
+    wanted = int(call.values["artifact_id"])
+    artifact = next((each for each in call.repository.artifacts if each.id == wanted), None)
+    if artifact is None or call.values["archive_format"] != "zip":
+        raise Refusal(404, "Not Found")
+    if artifact.expired:
+        raise Refusal(410, "Artifact has expired")
+    place = f"{call.state.origin}/blob/{call.repository.name}/{wanted}?sig=secret"
+    return Answer(302, "", {"Location": place})
 
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -262,10 +298,18 @@ ROUTES = (
     Route("GET", f"{_REPOSITORY}/issues/{{issue_number}}/comments", _READ_TALK, _list_issue_comments),
     Route("POST", f"{_REPOSITORY}/issues/{{issue_number}}/comments", _TALK, _create_issue_comment),
     Route("PATCH", f"{_REPOSITORY}/issues/comments/{{comment_id}}", _TALK, _edit_issue_comment),
+    Route("POST", f"{_REPOSITORY}/issues/comments/{{comment_id}}/reactions", _TALK, _react),
     Route("POST", f"{_REPOSITORY}/check-runs", ("checks:write",), _create_check_run),
     Route("PATCH", f"{_REPOSITORY}/check-runs/{{check_run_id}}", ("checks:write",), _edit_check_run),
     Route(
         "GET", f"{_REPOSITORY}/collaborators/{{username}}/permission", ("metadata:read",), _show_permission
+    ),
+    Route("GET", f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts", ("actions:read",), _list_artifacts),
+    Route(
+        "GET",
+        f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}",
+        ("actions:read",),
+        _fetch_artifact,
     ),
     Route("GET", "/user", ("metadata:read",), _show_user),
 )

@@ -40,6 +40,7 @@ class IssueComment:
     body: str
     created_at: str
     updated_at: str
+    minimized: str | None = None
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Review:
 
 @dataclass
 class ReviewComment:
-    """A comment on lines of the diff; each begins a thread."""
+    """A comment on lines of the diff; it begins a thread, or is an answer in that of ``reply_to``."""
 
     id: int
     review_id: int
@@ -71,6 +72,9 @@ class ReviewComment:
     diff_hunk: str
     position: int
     created_at: str
+    reply_to: int | None = None
+    minimized: str | None = None
+    resolved: bool = False
 
 
 @dataclass
@@ -98,6 +102,17 @@ class CheckRun:
         """title, summary, text, annotations as they were sent."""
         said = self.values.get("output")
         return said if isinstance(said, dict) else {}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a run of a workflow uploaded; ``expired`` ones are listed and cannot be fetched."""
+
+    id: int
+    run_id: int
+    name: str
+    data: bytes = field(repr=False)
+    expired: bool = False
 
 
 @dataclass
@@ -135,10 +150,12 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)
     check_runs: list[CheckRun] = field(default_factory=list)
+    reactions: list[tuple[int, str, str]] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
 
     def resolve(self, revision: str) -> str | None:
-        """The commit of an id, a branch or ``owner:branch``."""
-        revision = revision.rpartition(":")[2]
+        """The commit of an id, a branch, ``heads/branch`` or ``owner:branch``."""
+        revision = revision.rpartition(":")[2].removeprefix("heads/")
         return self.branches.get(revision) or self.served.resolve(revision)
 
     def diff(self, pull: Pull) -> tuple[DiffFile, ...]:

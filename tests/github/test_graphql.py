@@ -1,5 +1,7 @@
 """GraphQL by GitHub's own schema, over the socket."""
 
+from typing import Any
+
 import pytest
 
 from tests.github.fake import DELETED
@@ -125,3 +127,40 @@ def test_forks_and_deleted_forks_are_told_by_both_apis(world: World) -> None:
     assert (fork["isCrossRepository"], fork["headRepository"]) == (True, {"nameWithOwner": "eve/app"})
     assert world.query(THREADS, number=3)["data"]["repository"]["pullRequest"]["headRepository"] is None
     assert world.fake.refused == []
+
+
+HIDE = "mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) { minimizedComment { isMinimized } } }"
+SHOW = """
+{ repository(owner: "octo", name: "app") { pullRequest(number: 1) { reviewThreads(first: 9) { nodes {
+  id isResolved comments(first: 9) { totalCount nodes { id body isMinimized minimizedReason } } } } } } }
+"""
+
+
+def threads(world: World) -> Any:
+    return world.query(SHOW)["data"]["repository"]["pullRequest"]["reviewThreads"]["nodes"]
+
+
+def test_a_comment_is_hidden_and_answered_and_stays_one_thread(world: World) -> None:
+    world.review(comment())
+    [thread] = threads(world)
+    [first] = thread["comments"]["nodes"]
+    assert world.query(HIDE, id=first["id"])["data"]["minimizeComment"] == {
+        "minimizedComment": {"isMinimized": True}
+    }
+    reply = "mutation($id: ID!, $body: String!) { addPullRequestReviewThreadReply(input: {pullRequestReviewThreadId: $id, body: $body}) { comment { id } } }"
+    assert "errors" not in world.query(reply, id=thread["id"], body="gone")
+    [thread] = threads(world)
+    assert [each["body"] for each in thread["comments"]["nodes"]] == ["text", "gone"]
+    assert thread["comments"]["nodes"][0]["minimizedReason"] == "outdated"
+    assert world.query(reply, id=thread["id"], body=" ")["errors"][0]["type"] == "UNPROCESSABLE"
+    assert world.query(reply, id="PRRT_1", body="x")["errors"][0]["type"] == "NOT_FOUND"
+
+
+def test_hiding_needs_the_right_to_write_and_a_comment(world: World) -> None:
+    world.review(comment())
+    [thread] = threads(world)
+    token = world.fake.token(permissions={"pull-requests": "read"})
+    refused = world.query(HIDE, token=token, id=thread["comments"]["nodes"][0]["id"])
+    assert refused["errors"][0]["type"] == "FORBIDDEN"
+    assert world.query(HIDE, id="IC_1")["errors"][0]["type"] == "NOT_FOUND"
+    assert not threads(world)[0]["comments"]["nodes"][0]["isMinimized"]

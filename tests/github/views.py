@@ -5,7 +5,16 @@ from typing import Any
 
 from tests.github.contract import contract
 from tests.github.served import DiffFile
-from tests.github.state import CheckRun, IssueComment, Pull, Repository, Review, ReviewComment, State
+from tests.github.state import (
+    Artifact,
+    CheckRun,
+    IssueComment,
+    Pull,
+    Repository,
+    Review,
+    ReviewComment,
+    State,
+)
 
 MOST_LISTED_FILES = 3_000
 
@@ -139,6 +148,13 @@ def diff_entries(files: Sequence[DiffFile]) -> list[dict[str, Any]]:
     return entries
 
 
+def artifact(state: State, found: Repository, said: Artifact) -> dict[str, Any]:
+    """What a run of a workflow uploaded."""
+    url = f"{repository_url(state, found)}/actions/artifacts/{said.id}"
+    known = {"id": said.id, "name": said.name, "size_in_bytes": len(said.data), "expired": said.expired}
+    return contract().fill("artifact", {**known, "url": url, "archive_download_url": f"{url}/zip"})
+
+
 def review(state: State, found: Repository, pull: Pull, said: Review) -> dict[str, Any]:
     """A review; a pending one has no date."""
     urls = pull_urls(state, found, pull)
@@ -172,6 +188,7 @@ def review_comment(state: State, found: Repository, pull: Pull, said: ReviewComm
         "path": said.path,
         "line": said.line,
         "side": said.side,
+        **({"in_reply_to_id": said.reply_to} if said.reply_to is not None else {}),
         "start_line": said.start_line,
         "start_side": said.start_side,
         "diff_hunk": said.diff_hunk,
@@ -200,6 +217,11 @@ def issue_comment(state: State, found: Repository, pull: Pull, said: IssueCommen
         "issue_url": urls["issue_url"],
     }
     return contract().fill("issue-comment", known)
+
+
+def reaction(known: Mapping[str, Any]) -> dict[str, Any]:
+    """A reaction to a comment."""
+    return contract().fill("reaction", known)
 
 
 def check_run(state: State, found: Repository, run: CheckRun) -> dict[str, Any]:

@@ -7,22 +7,36 @@ from typing import Any
 
 import pytest
 
-from reviewbot.core import ChangeSet, Conclusion, Finding, Location, Reason, Review, Sha
+from reviewbot.core import (
+    ChangeSet,
+    Conclusion,
+    Coverage,
+    CoverageRow,
+    CoverageStatus,
+    Finding,
+    Location,
+    Reason,
+    Review,
+    Sha,
+)
 from reviewbot.github_api import (
     Conversation,
     GitHubDenied,
     GitHubError,
+    GitHubLost,
     GitHubNotFound,
     GitHubRefused,
     OwnComment,
     PullRequest,
 )
-from reviewbot.publish.github import (
-    Posted,
+from reviewbot.publish.checks import (
+    CheckPosted,
     check_conclusion,
+    plan_annotations,
     publish_check_run,
-    publish_to_pull_request,
+    render_check_text,
 )
+from reviewbot.publish.github import Posted, publish_to_pull_request
 from reviewbot.publish.markers import Scope, is_summary, read_finding_markers, summary_marker
 from tests.publish import BASE, HEAD, finding, review
 from tests.publish.test_inline import file_change
@@ -93,11 +107,30 @@ class Recorder:
         self.reviews.append((head_sha, body, comments))
         return f"{URL}#pullrequestreview-1"
 
-    def create_check_run(self, *, repository: str, **fields: Any) -> str:
+    def read_conversation(self, repository: str, number: int) -> Conversation:
+        self._called("read_conversation")
+        assert (repository, number) == ("acme/shop", 7)
+        return self.conversation()
+
+    def change(
+        self, text: str, variables: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], tuple[tuple[str, GitHubError], ...]]:
+        self._called("change")
+        raise GitHubError("GitHub could not answer")
+
+    def create_check_run(
+        self, *, repository: str, name: str, head_sha: Sha, conclusion: str, output: Mapping[str, Any],
+        details_url: str | None,
+    ) -> int:  # fmt: skip
         self._called("create_check_run")
         assert repository == "acme/shop"
-        self.check_runs.append(fields)
-        return "https://github.com/acme/shop/runs/1"
+        self.check_runs.append({"name": name, "head_sha": head_sha, "conclusion": conclusion, **output})
+        return 1
+
+    def edit_check_run(self, repository: str, check_run: int, output: Mapping[str, Any]) -> None:
+        self._called("edit_check_run")
+        assert (repository, check_run) == ("acme/shop", 1)
+        self.check_runs.append({**output})
 
 
 def own(number: int, body: str) -> OwnComment:
@@ -119,7 +152,7 @@ def post(
     made: Review, github: Recorder, conversation: Conversation | None = None, key: bytes | None = b"key"
 ) -> Posted:
     before = conversation or github.conversation()
-    return publish_to_pull_request(made, github, before, limit=25, key=key, gate=GATE)
+    return publish_to_pull_request(made, github, before, limit=25, key=key, gate=lambda: GATE)
 
 
 def test_a_first_run_posts_one_summary_and_then_one_review() -> None:
@@ -239,7 +272,7 @@ def test_where_the_head_cannot_be_read_nothing_is_posted() -> None:
     github = Recorder(read_pull_request=GitHubError("GitHub answered 502"))
     posted = post(THREE, github)
     assert github.calls == ["read_pull_request"]
-    assert (posted.moved, posted.denied) == (False, False)
+    assert (posted.unread, posted.moved, posted.denied) == (True, False, False)
     assert "so nothing was posted: GitHub answered 502." in posted.problems[0]
 
 
@@ -247,6 +280,9 @@ def test_a_token_that_may_not_write_is_said_once_and_not_tried_again() -> None:
     github = Recorder(create_comment=GitHubDenied("Resource not accessible by integration"))
     posted = post(THREE, github)
     assert posted.denied
+    assert posted.read_only
+    locked = post(THREE, Recorder(create_comment=GitHubDenied("the issue is locked")))
+    assert (locked.denied, locked.read_only) == (True, False)
     assert (posted.inline, posted.left_over, posted.summary_url) == (0, 3, "")
     assert len(posted.problems) == 1
     assert github.calls == ["read_pull_request", "create_comment"]
@@ -269,7 +305,8 @@ def refusal() -> GitHubRefused:
 def test_a_refused_review_loses_nothing() -> None:
     github = Recorder(create_review=refusal())
     posted = post(THREE, github)
-    assert github.calls == ["read_pull_request", "create_comment", "create_review", "edit_comment"]
+    calls = ["read_pull_request", "create_comment", "create_review", "change", "edit_comment"]
+    assert github.calls == calls
     assert (posted.inline, posted.left_over, posted.denied) == (0, 3, False)
     assert "pull_request_review_thread.line must be part of the diff" in posted.problems[0]
     (text,) = github.comments.values()
@@ -325,12 +362,14 @@ def test_a_review_of_no_pull_request_is_a_mistake() -> None:
     ],
 )
 @pytest.mark.parametrize("again", [False, True])
-def test_no_road_needs_more_than_four_requests(faults: dict[str, GitHubError], again: bool) -> None:
+def test_no_road_that_ends_early_needs_more_than_five_requests(
+    faults: dict[str, GitHubError], again: bool
+) -> None:
     github = Recorder(**faults)
     if again:
         github.comments = {6: f"a\n{summary_marker(SCOPE, b'key')}"}
     post(LOST, github)
-    assert len(github.calls) <= 4
+    assert len(github.calls) <= 5
 
 
 def test_nothing_is_approved_and_nothing_committed_by_a_click() -> None:
@@ -363,7 +402,7 @@ def test_a_check_run_says_the_verdict_in_githubs_words(
 def test_a_check_run_stands_on_the_reviewed_commit() -> None:
     github = Recorder()
     made = review(finding(1), blocking=1, reasons=(Reason("blocking_findings", "1 blocking finding."),))
-    assert publish_check_run(made, github, "acme/shop") == "https://github.com/acme/shop/runs/1"
+    assert publish_check_run(made, github, "acme/shop") == CheckPosted(1)
     (run,) = github.check_runs
     assert (run["name"], run["head_sha"], run["conclusion"]) == ("reviewbot", HEAD, "failure")
     assert run["title"] == "fail: 1 finding blocks this change"
@@ -375,3 +414,59 @@ def test_without_the_right_there_is_no_check_run_and_other_failures_are_raised()
     assert publish_check_run(review(), Recorder(create_check_run=GitHubDenied("no")), "acme/shop") is None
     with pytest.raises(GitHubError, match="502"):
         publish_check_run(review(), Recorder(create_check_run=GitHubError("502")), "acme/shop")
+
+
+def test_annotations_are_sent_in_pages_and_every_file_stands_in_the_text() -> None:
+    github = Recorder()
+    made = pull_review(*(finding(n) for n in range(1, 231)), blocking=230)
+    assert publish_check_run(made, github, "acme/shop") == CheckPosted(1)
+    assert [len(run["annotations"]) for run in github.check_runs] == [50, 50, 50, 50]
+    assert github.calls == ["create_check_run"] + ["edit_check_run"] * 3
+    names = [each["message"][-17:-1] for run in github.check_runs for each in run["annotations"]]
+    assert len(set(names)) == 200
+    first = github.check_runs[0]
+    assert first["annotations"][0]["annotation_level"] == "failure"
+    assert "30 findings without an annotation." in first["text"]
+    assert all(row.path in first["text"] for row in made.coverage.files)
+    assert len(first["text"]) <= 65_535
+
+
+def test_a_ledger_of_any_size_fits_the_text() -> None:
+    rows = tuple(
+        CoverageRow(f"{'d' * 200}/{n}.py", CoverageStatus.REVIEWED, ("ruff",), "", 1, 0) for n in range(900)
+    )
+    text = render_check_text(replace(review(), coverage=Coverage(rows)), 0)
+    assert 60_000 < len(text) <= 65_535
+    shown = text.count("reviewed (ruff)")
+    assert f"and {900 - shown} more files" in text
+
+
+@pytest.mark.parametrize("path", ["a\nb.py", "b\u202e.py", "bad\udcff.py"])
+def test_a_path_that_github_spells_in_its_own_way_gets_no_annotation(path: str) -> None:
+    made = pull_review(finding(1, location=Location(path, 1, 1)), finding(2, location=None), blocking=2)
+    assert plan_annotations(made) == []
+
+
+def test_annotations_that_are_refused_are_said_and_the_check_stands() -> None:
+    github = Recorder(edit_check_run=GitHubError("GitHub answered 502"))
+    made = pull_review(*(finding(n) for n in range(1, 61)), blocking=60)
+    posted = publish_check_run(made, github, "acme/shop")
+    assert posted is not None
+    assert "Annotations of the check run are missing: GitHub answered 502." in posted.problems[0]
+
+
+def lost() -> GitHubLost:
+    return GitHubLost("GitHub answered with status 502")
+
+
+def test_a_review_whose_answer_was_lost_is_sent_again_only_where_it_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reviewbot.publish.github.PAUSE_SECONDS", 0)
+    github = Recorder(create_review=[lost(), None])
+    assert post(THREE, github).inline == 3
+    assert github.calls[2:] == ["create_review", "read_conversation", "create_review"]
+    twice = Recorder(create_review=[lost(), lost()])
+    posted = post(THREE, twice)
+    assert (posted.inline, posted.left_over) == (0, 3)
+    assert twice.calls[2:] == ["create_review", "read_conversation", "create_review", "edit_comment"]

@@ -230,6 +230,7 @@ def test_a_comment_says_what_is_wrong_and_why_but_shows_no_code() -> None:
         "Pass a list instead.\n\n"
         "*silenced by a comment that this change adds: ignored*\n\n"
         "*Seen.*\n\n"
+        "Finding `0000000000000001`\n\n"
         f"{finding_marker(finding(1).fingerprint, SCOPE, None)}"
     )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.core import Conclusion, Frame, Location, Reason, Rejected, Severity, Side
+from reviewbot.core import Conclusion, Finding, Frame, Location, Reason, Rejected, Severity, Side
 from reviewbot.publish.markdown import LIMIT, markdown_ledger, render_markdown
 from tests.publish import finding, review, rich_review, row
 from tests.publish.rendered import read
@@ -193,3 +193,18 @@ def test_a_low_finding_before_one_with_a_remark_is_not_lost() -> None:
     )
     text = render_markdown(made)
     assert (text.count("First one"), text.count("Second one")) == (1, 1)
+
+
+def test_names_and_titles_that_grow_when_escaped_leave_room_for_what_blocks() -> None:
+    def hostile(number: int) -> Finding:
+        return finding(
+            number,
+            location=Location(f"{number}{'|' * 230}.py", 10, 10),
+            title="a|||| " * 40,
+            message="a| " * 400,
+        )
+
+    text = render_markdown(review(*(hostile(n) for n in range(1, 200)), blocking=100))
+    assert len(text) < LIMIT
+    assert text.count("**high**") >= 3
+    assert re.search(r"… and \d+ more in `report.json`", text)

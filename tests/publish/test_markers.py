@@ -1,13 +1,20 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewbot.publish.markers import (
     LENGTH,
+    MOST_DATA,
+    Marker,
     Scope,
     finding_marker,
+    gone_marker,
     is_summary,
     read_finding_markers,
+    read_marker,
+    reply_marker,
     summary_marker,
 )
 
@@ -108,3 +115,50 @@ def test_only_a_fingerprint_goes_into_a_marker(fingerprint: str) -> None:
 def test_no_text_is_too_strange_to_be_read(body: str, key: bytes | None) -> None:
     assert read_finding_markers(body + "x", SCOPE, key) == frozenset()
     assert read_finding_markers(f"{body}\n{finding_marker(ONE, SCOPE, key)}", SCOPE, key) == {ONE}
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (lambda key: finding_marker(ONE, SCOPE, key, by_agent=True), Marker("finding", ONE, by_agent=True)),
+        (lambda key: gone_marker(ONE, SCOPE, key), Marker("gone", ONE)),
+        (lambda key: reply_marker(77, SCOPE, key), Marker("reply", f"{77:016x}")),
+        (lambda key: summary_marker(SCOPE, key, "QUJD"), Marker("summary", data="QUJD")),
+    ],
+)
+def test_every_kind_is_read_as_it_was_written(
+    write: Callable[[bytes | None], str], expected: Marker, key: bytes | None
+) -> None:
+    assert read_marker(f"words\n\n{write(key)}", SCOPE, key) == expected
+    assert len(write(key)) <= LENGTH
+
+
+def test_what_a_marker_says_beside_its_kind_is_signed_too() -> None:
+    signed = finding_marker(ONE, SCOPE, KEY, by_agent=True)
+    assert read_marker(signed.replace(" agent", ""), SCOPE, KEY) is None
+    assert read_marker(finding_marker(ONE, SCOPE, KEY).replace(ONE, f"{ONE} agent"), SCOPE, KEY) is None
+    signed = summary_marker(SCOPE, KEY, "QUJD")
+    assert read_marker(signed.replace("QUJD", "QUJE"), SCOPE, KEY) is None
+    assert read_marker(signed.replace(" data=QUJD", ""), SCOPE, KEY) is None
+    assert read_marker(gone_marker(ONE, SCOPE, KEY).replace("gone", "finding"), SCOPE, KEY) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<!-- reviewbot:v1 gone {ONE} agent -->",
+        f"<!-- reviewbot:v1 finding {ONE} data=QUJD -->",
+        "<!-- reviewbot:v1 reply -->",
+        "<!-- reviewbot:v1 summary data= -->",
+        f"<!-- reviewbot:v1 summary data={'A' * (MOST_DATA + 1)} -->",
+    ],
+)
+def test_no_kind_says_what_is_not_its_own(body: str) -> None:
+    assert read_marker(body, SCOPE, None) is None
+
+
+@pytest.mark.parametrize("data", ["-->", "a b", "A" * (MOST_DATA + 1), "A=A"])
+def test_only_base64_goes_into_a_marker(data: str) -> None:
+    with pytest.raises(ValueError, match="is no base64"):
+        summary_marker(SCOPE, None, data)

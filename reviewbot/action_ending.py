@@ -1,0 +1,45 @@
+"""How a run on GitHub ends: a review, what gates by it, and what became of it. Pure."""
+
+from dataclasses import dataclass, replace
+
+from reviewbot.core import Conclusion, Reason, Review, Trigger, Verdict
+from reviewbot.errors import NoReview, ReviewbotError
+from reviewbot.publish.commands import Followed
+from reviewbot.publish.github import Posted
+from reviewbot.verdict.failed import failed_review
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A review, what it means for the merge, and what became of it on GitHub."""
+
+    review: Review
+    gate: str = ""
+    posted: Posted | None = None
+    problems: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    @property
+    def annotated(self) -> bool:
+        """Whether the log must say what no comment says."""
+        return self.posted is None or self.posted.denied or bool(self.posted.problems)
+
+
+def answered(trigger: Trigger, followed: Followed) -> Ending:
+    """The end of a run that only answered a comment: it reviewed nothing, and gates nothing either."""
+    review = failed_review(trigger, NoReview(followed.sentence, help=""))
+    reasons = (Reason("command", followed.sentence),)
+    verdict = Verdict(Conclusion.INCOMPLETE, 0, (), (), reasons)
+    return Ending(replace(review, verdict=verdict), "", None, followed.problems)
+
+
+def refuse(review: Review, error: ReviewbotError) -> Review:
+    """The same review, its verdict no success whatever it was."""
+    refused = failed_review(review.trigger, error, review.changes).verdict
+    verdict = replace(
+        review.verdict,
+        conclusion=Conclusion.FAIL if review.verdict.blocking else Conclusion.INCOMPLETE,
+        exit_code=max(review.verdict.exit_code, refused.exit_code),
+        reasons=(*refused.reasons[:1], *review.verdict.reasons),
+    )
+    return replace(review, verdict=verdict)

@@ -1,0 +1,109 @@
+"""What people ask for in comments: one line, a closed set of words, and who may (THREATS R20)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from reviewbot.github_answers import CALLED
+from reviewbot.github_api import Call, GitHubError
+from reviewbot.text import one_line
+
+MOST_AUTHORS = 20
+"""People whose rights one run looks up; the dismissals of more do not count, and the review says so."""
+
+LONGEST_REASON = 300
+_MAY = frozenset({"write", "admin"})
+_FINDING = re.compile(r"`?([0-9a-f]{16})`?")
+
+
+class Verb(StrEnum):
+    """Every command."""
+
+    HELP = "help"
+    REVIEW = "review"
+    EXPLAIN = "explain"
+    DISMISS = "dismiss"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. ``wrong`` is a sentence where it cannot be followed; it is answered with the help then."""
+
+    verb: Verb
+    finding: str = ""
+    reason: str = ""
+    wrong: str = ""
+
+
+class Rights(Protocol):
+    """What of ``github_api.GitHub`` tells who may command."""
+
+    def read_permission(self, repository: str, login: str) -> str:
+        """admin, write, read or none. May raise GitHubError."""
+
+
+def parse_command(body: str) -> Command | None:
+    """The command of a comment, None where nobody calls us.
+
+    The whole comment is one line. The reason of a dismissal is data: it is kept and shown, never followed.
+    """
+    line = body.strip()
+    called, _, rest = line.partition(" ")
+    if called.split("\n")[0].strip() != CALLED:
+        return None
+    if "\n" in line or "\r" in line:
+        return Command(Verb.HELP, wrong="A command is a comment of one line.")
+    word, _, argument = rest.strip().partition(" ")
+    if word not in list(Verb):
+        return Command(Verb.HELP, wrong="I do not know this command." if word else "")
+    return _with_argument(Verb(word), argument.strip())
+
+
+def _with_argument(verb: Verb, argument: str) -> Command:
+    if verb in (Verb.HELP, Verb.REVIEW):
+        return Command(verb) if not argument else Command(Verb.HELP, wrong=f"`{verb}` stands alone.")
+    named, _, reason = argument.partition(" ")
+    found = _FINDING.fullmatch(named)
+    if found is None:
+        return Command(Verb.HELP, wrong=f"`{verb}` needs the 16 hex digits that name a finding.")
+    if verb is Verb.EXPLAIN:
+        return Command(verb, found[1]) if not reason else Command(Verb.HELP, wrong="`explain` takes one id.")
+    if not reason.strip():
+        return Command(Verb.HELP, wrong="`dismiss` needs a reason.")
+    return Command(verb, found[1], one_line(reason.strip(), LONGEST_REASON))
+
+
+def may_command(rights: Rights, repository: str, login: str) -> bool:
+    """Whether somebody may write to the repository. What cannot be looked up is no."""
+    try:
+        return rights.read_permission(repository, login) in _MAY
+    except GitHubError:
+        return False
+
+
+def read_dismissals(
+    rights: Rights, repository: str, calls: Iterable[Call]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """A sentence for each finding that somebody with write access dismissed, and sentences about the others.
+
+    One request for each person who wrote such a comment.
+    """
+    may: dict[str, bool] = {}
+    dismissed: dict[str, str] = {}
+    ignored = 0
+    for call in calls:
+        command = parse_command(call.body)
+        if command is None or command.verb is not Verb.DISMISS:
+            continue
+        if call.author not in may:
+            allowed = len(may) < MOST_AUTHORS and may_command(rights, repository, call.author)
+            may[call.author] = allowed
+        if may[call.author]:
+            dismissed[command.finding] = f"Dismissed by {call.author}: {command.reason}"
+        else:
+            ignored += 1
+    several = "A dismissal was" if ignored == 1 else f"{ignored} dismissals were"
+    note = f"{several} not counted: only people with write access may dismiss."
+    return dismissed, (note,) if ignored else ()

@@ -1,0 +1,123 @@
+"""The JSON of a payload that nobody checked: bytes -> objects and fields of the right types. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from reviewbot.core import Sha
+from reviewbot.text import show_surrogates
+
+MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
+"""GitHub's own cap on a webhook payload."""
+
+MAX_DEPTH = 100
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+Node = Mapping[str, Any]
+"""One JSON object whose values nobody has checked yet."""
+
+
+class Malformed(Exception):
+    """What is wrong, as the end of a sentence that begins with the payload."""
+
+
+def parse_json(data: bytes) -> Node:
+    """One JSON object in UTF-8, no key twice in an object; raises Malformed."""
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise Malformed(f"is larger than {MAX_PAYLOAD_BYTES >> 20} MiB")
+    if not data.strip():
+        raise Malformed("is empty")
+    try:
+        document = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer
+        )
+    except RecursionError:
+        raise Malformed("is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Malformed(f"is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"is no JSON at line {error.lineno}, column {error.colno}") from None
+    if not isinstance(document, dict):
+        raise Malformed("is no JSON object")
+    _check_depth(document)
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    node = dict(pairs)
+    if len(node) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise Malformed(f"has the key {ascii(twice)[:80]} twice in one object")
+    return node
+
+
+def _refuse(text: str) -> NoReturn:
+    raise Malformed(f"holds {text}, which is no JSON number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 18:
+        raise Malformed(f"holds an integer of {len(text)} digits")
+    return int(text)
+
+
+def _check_depth(document: Node) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        children = (child for node in level for child in (node.values() if type(node) is dict else node))
+        level = [child for child in children if type(child) in (dict, list)]
+        if not level:
+            return
+    raise Malformed(f"is nested deeper than {MAX_DEPTH} levels")
+
+
+def node_at(parent: Node, key: str) -> Node:
+    """The object under a key; this and all below raise Malformed."""
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise Malformed(f"has no object {key!r}")
+    return value
+
+
+def node_or_empty(parent: Node, key: str) -> Node:
+    """The object under a key, empty where there is none or null."""
+    return {} if parent.get(key) is None else node_at(parent, key)
+
+
+def text_at(parent: Node, key: str) -> str:
+    """The text under a key, which is not empty; lone surrogates are made visible."""
+    value = parent.get(key)
+    if not isinstance(value, str) or not value:
+        raise Malformed(f"has no text {key!r}")
+    return show_surrogates(value)
+
+
+def text_or_none(parent: Node, key: str) -> str | None:
+    """The same, None where there is none or null."""
+    return None if parent.get(key) is None else text_at(parent, key)
+
+
+def number_at(parent: Node, key: str) -> int:
+    """The whole number from 1 on under a key."""
+    value = parent.get(key)
+    if type(value) is not int or value < 1:
+        raise Malformed(f"has no positive number {key!r}")
+    return value
+
+
+def flag_at(parent: Node, key: str) -> bool:
+    """True or false under a key; False where an older server does not say."""
+    value = parent.get(key)
+    if value is not None and type(value) is not bool:
+        raise Malformed(f"has a {key!r} that is neither true nor false")
+    return bool(value)
+
+
+def sha_at(parent: Node, key: str = "sha") -> Sha:
+    """A full object id."""
+    value = parent.get(key)
+    if not isinstance(value, str) or not _SHA.fullmatch(value):
+        raise Malformed("has a commit that is no full object id")
+    return value

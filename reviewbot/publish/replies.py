@@ -1,0 +1,80 @@
+"""What is answered to a command. Pure: text that ends in a marker, so that no command is answered twice."""
+
+from reviewbot.change.command import Command, Verb
+from reviewbot.core import Review
+from reviewbot.github_answers import CALLED, Conversation
+from reviewbot.publish import summary
+from reviewbot.publish.comment import render_link
+from reviewbot.publish.markers import Scope, read_marker, reply_marker
+from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line
+from reviewbot.publish.threads import find_summary
+
+_COMMANDS = (
+    ("help", "this list"),
+    ("review", "review this pull request again, also a draft"),
+    ("explain FINDING", "where a finding stands and how it ends"),
+    ("dismiss FINDING REASON", "it blocks no more, and stands in the report as dismissed with your reason"),
+)
+
+
+def is_answered(comment_id: int, conversation: Conversation, scope: Scope, key: bytes | None) -> bool:
+    """Whether an earlier run answered the command in this comment."""
+    read = (read_marker(own.body, scope, key) for own in conversation.summary_candidates)
+    return any(
+        found is not None and found.kind == "reply" and found.fingerprint == f"{comment_id:016x}"
+        for found in read
+    )
+
+
+def render_reply(text: str, comment_id: int, scope: Scope, key: bytes | None) -> str:
+    """The text with its marker."""
+    return f"{text}\n\n{reply_marker(comment_id, scope, key)}"
+
+
+def render_help(command: Command) -> str:
+    """Every command, after the sentence that says what was wrong with this one."""
+    rows = [f"- {markdown_code(f'{CALLED} {what}')} {says}" for what, says in _COMMANDS]
+    end = "A finding is named by the 16 hex digits below its comment. You need write access."
+    return "\n".join([*([command.wrong, ""] if command.wrong else []), *rows, "", end])
+
+
+def render_outcome(review: Review) -> str:
+    """What became of a review that somebody asked for."""
+    said = markdown_text(one_line(f"{summary.conclusion(review)}: {summary.headline(review)}", 600))
+    head = review.trigger.head_sha[:12]
+    return f"Reviewed {head}. {said}." if head else f"{said}."
+
+
+def render_about_finding(
+    command: Command, conversation: Conversation, scope: Scope, key: bytes | None, dismissed: str
+) -> str:
+    """Where a finding stands and how it ends, or that a dismissal is remembered.
+
+    ``dismissed`` says who dismissed it, where somebody did.
+    """
+    name = markdown_code(command.finding)
+    place = _place(command.finding, conversation, scope, key)
+    if not place:
+        return f"I know no open finding {name} here. Its name stands below its comment."
+    if command.verb is Verb.DISMISS:
+        again = markdown_code(f"{CALLED} review")
+        return (
+            f"Remembered: {name} is dismissed ({place}). It counts from the next review on: re-run the job, "
+            f"or write {again}. Editing or deleting your comment takes it back."
+        )
+    way = markdown_code(f"{CALLED} dismiss {command.finding} REASON")
+    said = markdown_text(one_line(dismissed, 400)) or f"It ends when its lines change, or by {way}."
+    return f"Finding {name}: {place}. {said}"
+
+
+def _place(finding: str, conversation: Conversation, scope: Scope, key: bytes | None) -> str:
+    for own in reversed(conversation.inline):
+        marker = read_marker(own.body, scope, key)
+        if marker is not None and (marker.kind, marker.fingerprint) == ("finding", finding):
+            thread = own.thread
+            changed = ", whose lines changed since" if thread and thread.is_outdated else ""
+            return render_link("its comment", own.url) + changed
+    ours, last = find_summary(conversation, scope, key)
+    if ours is not None and last is not None and finding in (last.open or ()):
+        return "it stands in " + render_link("the summary", ours.url)
+    return ""

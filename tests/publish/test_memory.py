@@ -1,0 +1,205 @@
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewbot.change.git import Repository
+from reviewbot.core import Finding, Location, Reason, Review, Severity, Side
+from reviewbot.publish.markers import MOST_DATA
+from reviewbot.publish.memory import (
+    MOST_OPEN,
+    STILL_OPEN,
+    Remembered,
+    Round,
+    forgotten_note,
+    next_round,
+    parse_round,
+    recall,
+    remember,
+    render_round,
+    since_last_round,
+)
+from tests.publish import BASE, HEAD, finding, review
+from tests.repositories import Sandbox
+
+KEY = b"a long secret"
+SAID = Remembered(
+    "security",
+    "path-traversal",
+    "high",
+    0.9,
+    "Title",
+    "Body",
+    ("CWE-22",),
+    False,
+    "a.py",
+    "RIGHT",
+    3,
+    ("ab",),
+)
+
+
+def agents(number: int = 1, **changes: Any) -> Finding:
+    made = finding(number, source="agent", tool="security", rule="code-injection")
+    return replace(made, **changes)
+
+
+def at_commits(made: Review, base: str, head: str) -> Review:
+    return replace(made, trigger=replace(made.trigger, base_sha=base, head_sha=head))
+
+
+def test_a_round_is_read_as_it_was_written() -> None:
+    made = Round(HEAD, BASE, ("0" * 16,), None, "", (SAID, replace(SAID, path="b\udcff\n.py")), 0)
+    assert parse_round(render_round(made)) == made
+    assert set(render_round(made)) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+
+
+def test_what_does_not_fit_is_counted_and_said_in_the_next_round() -> None:
+    many = tuple(replace(SAID, title="t" * 200, body="b" * 400, start_line=n) for n in range(1, 200))
+    text = render_round(Round(HEAD, BASE, (), remembered=many))
+    made = parse_round(text)
+    assert made is not None
+    assert len(text) <= MOST_DATA
+    assert made.remembered == many[: len(made.remembered)]
+    assert len(made.remembered) >= 10
+    assert made.forgotten == 199 - len(made.remembered)
+    assert str(made.forgotten) in next(forgotten_note(made))
+    assert list(forgotten_note(None)) == []
+
+
+def packed(**changes: Any) -> str:
+    whole = json.loads(base64.b64decode(render_round(Round(HEAD, BASE, ("0" * 16,), remembered=(SAID,)))))
+    return base64.b64encode(json.dumps({**whole, **changes}).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"more": 1},
+        {"head_sha": "<b>"},
+        {"head_sha": 1},
+        {"open": ["-->"]},
+        {"open": 3},
+        {"open": "abc"},
+        {"before": [1]},
+        {"forgotten": "x"},
+        {"remembered": None},
+        {"remembered": [{}]},
+        {"remembered": [1]},
+    ],
+    ids=str,
+)
+def test_any_other_round_is_none(changes: dict[str, Any]) -> None:
+    assert parse_round(packed()) is not None
+    assert parse_round(packed(**changes)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"severity": "worst"},
+        {"side": "UP"},
+        {"start_line": 0},
+        {"confidence": 2},
+        {"confidence": "1"},
+        {"lines": []},
+        {"lines": [1]},
+        {"cwe": [1]},
+        {"title": None},
+        {"advisory": "no"},
+    ],
+    ids=str,
+)
+def test_any_other_finding_in_it_is_none(changes: dict[str, Any]) -> None:
+    whole = json.loads(base64.b64decode(packed()))
+    assert parse_round(packed(remembered=[{**whole["remembered"][0], **changes}])) is None
+
+
+@given(st.binary())
+def test_no_data_is_too_strange_to_be_read(data: bytes) -> None:
+    assert parse_round(base64.b64encode(data).decode()) is None
+
+
+def test_a_round_tells_new_open_and_gone_from_each_other() -> None:
+    first = next_round(review(finding(1), finding(2), finding(3)), None, ())
+    assert since_last_round(review(finding(1)), first) == ""
+    made = at_commits(review(finding(2), finding(3, status="dismissed"), finding(4)), BASE, "c" * 40)
+    second = next_round(made, first, ())
+    assert since_last_round(made, second) == f"Since {HEAD[:12]}: 1 new, 1 still open, 1 gone."
+    again = next_round(made, parse_round(render_round(second)), ())
+    assert again == second
+    cut = replace(made, verdict=replace(made.verdict, reasons=(Reason("budget", "It ended."),)))
+    assert "1 not seen again" in since_last_round(cut, second)
+
+
+def test_more_findings_than_can_be_told_apart_are_not_compared() -> None:
+    crowd = review(*(finding(n) for n in range(1, MOST_OPEN + 2)))
+    first = next_round(crowd, None, ())
+    assert first.open is None
+    later = at_commits(review(finding(1)), BASE, "c" * 40)
+    assert since_last_round(later, next_round(later, first, ())) == ""
+
+
+def test_what_was_remembered_is_kept_where_not_all_was_read() -> None:
+    last = Round(BASE, BASE, (), remembered=(SAID,))
+    whole = review()
+    assert next_round(whole, last, ()).remembered == ()
+    cut = replace(whole, verdict=replace(whole.verdict, reasons=(Reason("provider_outage", "Down."),)))
+    assert next_round(cut, last, ()).remembered == (SAID,)
+    assert next_round(cut, last, (SAID,)).remembered == (SAID,)
+
+
+def test_a_finding_is_known_again_by_its_lines_wherever_they_went(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"app/run.py": "one\ntwo\n"})
+    head = sandbox.commit({"app/run.py": "one\n  run( x )\r\n  done()\ntwo\n"})
+    later = sandbox.commit({"app/run.py": "zero\nrun( y )\none\nrun(  x )\n done()\ntwo\n"})
+    gone = sandbox.commit({"app/run.py": "one\nrun(y)\ndone()\ntwo\n"})
+    said = agents(1, location=Location("app/run.py", 2, 3))
+    with Repository(sandbox.folder) as repository:
+        [kept] = remember(at_commits(review(said), base, head), repository, KEY)
+        assert "run" not in "".join(kept.lines)
+        assert recall([kept], base, later, repository, b"another key") == ()
+        assert recall([kept], base, gone, repository, KEY) == ()
+        [claim] = recall([kept], base, later, repository, KEY)
+    [quote] = claim.quotes
+    assert quote.text.split() == ["run(", "x", ")", "done()"]
+    assert (quote.path, claim.agent, claim.rule, claim.severity) == (
+        "app/run.py", "security", "code-injection", Severity.HIGH,
+    )  # fmt: skip
+    assert claim.body.endswith(STILL_OPEN)
+
+
+def test_a_finding_at_deleted_lines_is_looked_for_in_the_base(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "check()\nrun()\n"})
+    head = sandbox.commit({"a.py": "run()\n"})
+    said = agents(1, location=Location("a.py", 1, 1, Side.LEFT))
+    with Repository(sandbox.folder) as repository:
+        kept = remember(at_commits(review(said), base, head), repository, KEY)
+        [claim] = recall(kept, base, head, repository, KEY)
+    assert claim.quotes[0].text == "check()"
+
+
+def test_only_open_findings_of_agents_are_remembered(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a.py": "run()\n"})
+    place = Location("a.py", 1, 1)
+    made = review(
+        finding(1, location=place),
+        agents(2, location=place, status="dismissed"),
+        agents(3, location=None),
+        agents(4, location=Location("gone.py", 1, 1)),
+    )
+    with Repository(sandbox.folder) as repository:
+        assert remember(at_commits(made, head, head), repository, KEY) == ()
+
+
+def test_the_words_of_earlier_rounds_do_not_pile_up(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a.py": "run()\n"})
+    said = agents(1, location=Location("a.py", 1, 1))
+    said = replace(said, evidence=replace(said.evidence, message=f"Body {STILL_OPEN}"))
+    with Repository(sandbox.folder) as repository:
+        [kept] = remember(at_commits(review(said), head, head), repository, KEY)
+    assert kept.body.strip() == "Body"

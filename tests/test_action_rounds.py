@@ -1,0 +1,224 @@
+"""A pull request over several pushes: what is posted, what is hidden, what is remembered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reviewbot.testing import ScriptedModel
+from tests.github.events import pull_request_event
+from tests.github.fake import FakeGitHub
+from tests.github.state import ReviewComment
+from tests.repositories import Sandbox
+from tests.test_action import CLEAN, FAULT, NAME, Bench
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+KEY = "0123456789abcdef"
+TWO = FAULT + "\n\ndef evaluate(text):\n    return eval(text)\n"
+OTHER = "def evaluate(text):\n    return eval(text)\n"
+AGENT_FAULT = 'import subprocess\nsubprocess.run("convert " + request.args["name"], shell=True)\n'
+
+
+@pytest.fixture
+def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
+    with FakeGitHub() as fake:
+        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
+        yield Bench(fake, sandbox, tmp_path)
+        assert fake.refused == []
+        assert all(each.status < 500 for each in fake.api_requests)
+
+
+def push(bench: Bench, files: dict[str, str]) -> str:
+    """One more commit on the branch of the pull request."""
+    bench.sandbox.git("switch", "-q", "feature")
+    head = bench.sandbox.commit(files)
+    bench.sandbox.git("switch", "-q", "main")
+    bench.fake.move_head(NAME, 1, head)
+    return head
+
+
+def review(bench: Bench, action: str = "synchronize", **inputs: Any) -> int:
+    """Run on the pull request as it is; how many requests that took is in ``bench.requests``."""
+    before = len(bench.fake.api_requests)
+    payload = pull_request_event(bench.fake, NAME, 1, action)
+    code = bench.run("pull_request", payload, **{"engine": "analyzers", "state_key": KEY, **inputs})
+    assert len(bench.fake.api_requests) - before <= 10
+    return code
+
+
+def opened(bench: Bench) -> list[ReviewComment]:
+    """Our comments at lines that are not hidden; answers are left out."""
+    comments = bench.fake.review_comments(NAME, 1)
+    return [each for each in comments if each.reply_to is None and each.minimized is None]
+
+
+def answers(bench: Bench, comment: ReviewComment) -> list[str]:
+    return [each.body for each in bench.fake.review_comments(NAME, 1) if each.reply_to == comment.id]
+
+
+def summary(bench: Bench) -> str:
+    [comment] = bench.fake.issue_comments(NAME, 1)
+    return comment.body
+
+
+def test_a_fixed_finding_is_answered_and_hidden_and_the_summary_counts(bench: Bench) -> None:
+    bench.pull_request(TWO)
+    assert review(bench, "opened") == 1
+    assert len(opened(bench)) == 2
+    assert "Since" not in summary(bench)
+    first = bench.sandbox.git("rev-parse", "feature")
+    head = push(bench, {"app.py": CLEAN + "\n\n" + OTHER})
+    review(bench)
+    [gone] = [each for each in bench.fake.review_comments(NAME, 1) if each.minimized]
+    assert "S602" in gone.body
+    assert gone.minimized == "outdated"
+    [answer] = answers(bench, gone)
+    assert f"gone as of {head[:12]}" in answer
+    assert len(opened(bench)) == 1
+    assert f"Since {first[:12]}: 0 new, 1 still open, 1 gone." in summary(bench)
+
+
+def test_a_run_again_changes_nothing_on_github(bench: Bench) -> None:
+    bench.pull_request(TWO)
+    review(bench, "opened")
+    push(bench, {"app.py": CLEAN})
+    review(bench)
+    before = (summary(bench), len(bench.fake.review_comments(NAME, 1)), len(bench.fake.api_requests))
+    review(bench)
+    assert (summary(bench), len(bench.fake.review_comments(NAME, 1))) == before[:2]
+    assert [each.method for each in bench.fake.api_requests[before[2] :]] == ["POST", "GET", "GET"]
+
+
+def test_a_finding_that_comes_back_is_posted_anew_once(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    push(bench, {"app.py": CLEAN})
+    assert review(bench) == 0
+    assert opened(bench) == []
+    push(bench, {"app.py": FAULT})
+    assert review(bench) == 1
+    assert review(bench) == 1
+    [again] = opened(bench)
+    assert "S602" in again.body
+
+
+def test_a_thread_that_a_person_answered_and_nobody_resolved_is_left_alone(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    [comment] = opened(bench)
+    bench.fake.answer_thread(NAME, 1, comment, "mona")
+    push(bench, {"app.py": CLEAN})
+    review(bench)
+    assert opened(bench) == [comment]
+    assert len(answers(bench, comment)) == 1
+    comment.resolved = True
+    review(bench)
+    assert opened(bench) == []
+
+
+def test_an_answer_that_was_given_is_not_given_twice_where_hiding_failed(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    [comment] = opened(bench)
+    push(bench, {"app.py": CLEAN})
+    review(bench)
+    comment.minimized = None
+    review(bench)
+    assert opened(bench) == []
+    assert len(answers(bench, comment)) == 1
+
+
+def test_nothing_is_gone_where_not_all_was_read(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    push(bench, {"app.py": CLEAN})
+    with ScriptedModel("refuser") as model:
+        code = review(bench, engine="claude", anthropic_api_key="sk-test", base_url=model.base_url)
+    assert code == 1
+    assert len(opened(bench)) == 1
+    assert "1 not seen again" in summary(bench)
+
+
+def test_a_hiding_that_github_refuses_is_said_and_changes_no_verdict(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    push(bench, {"app.py": CLEAN})
+    said = {"data": {"a0": None, "m0": None}, "errors": [{"type": "FORBIDDEN", "message": "No."}]}
+    asked = {"data": None, "errors": [{"type": "FORBIDDEN", "message": "No."}]}
+    for body in (said, asked):
+        start_hiding = len(bench.fake.requests)
+        fail_mutation(bench, body)
+        assert review(bench) == 0
+        assert "A comment whose finding is gone stays" in capsys.readouterr().err
+        assert len(opened(bench)) == 1
+        assert len(bench.fake.requests) > start_hiding
+
+
+def fail_mutation(bench: Bench, body: Any) -> None:
+    """Let the next mutation be answered with this, and no question."""
+    from tests.github.rules import Answer
+    from tests.github.site import Request
+
+    graphql = type(bench.fake.site)._graphql
+
+    def answer(request: Request, problems: list[str]) -> Answer:
+        if b'"mutation' in request.body:
+            del bench.fake.site._graphql
+            return Answer(200, body)
+        return graphql(bench.fake.site, request, problems)
+
+    bench.fake.site._graphql = answer  # type: ignore[method-assign]
+
+
+def test_what_a_model_does_not_say_again_blocks_until_its_code_is_gone(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    with ScriptedModel("reader") as model:
+        given = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        assert review(bench, "opened", **given) == 1
+    tools = {each["rule"].split("/")[0] for each in bench.report["findings"] if each["blocking"]}
+    assert "security" in tools
+    push(bench, {"README.md": "more\n"})
+    with ScriptedModel("skipper") as model:
+        given["base_url"] = model.base_url
+        assert review(bench, **given) == 1
+    carried = [each for each in bench.report["findings"] if each["rule"].startswith("security/")]
+    assert [each["blocking"] for each in carried] == [True]
+    assert "its code is still there" in carried[0]["body"]
+    assert len({each.body.rpartition("finding ")[2] for each in opened(bench)}) == len(opened(bench))
+    assert "0 new" in summary(bench)
+    push(bench, {"app.py": CLEAN})
+    with ScriptedModel("skipper") as model:
+        given["base_url"] = model.base_url
+        assert review(bench, **given) == 0
+    assert opened(bench) == []
+
+
+def test_what_was_not_signed_with_the_key_is_neither_believed_nor_carried(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    with ScriptedModel("reader") as model:
+        given = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        review(bench, "opened", state_key="", **given)
+    push(bench, {"README.md": "more\n"})
+    with ScriptedModel("skipper") as model:
+        review(bench, state_key="", **{**given, "base_url": model.base_url})
+    assert not any(each["rule"].startswith("security/") for each in bench.report["findings"])
+    [comment] = [each for each in opened(bench) if "security/" in each.body]
+    assert comment.minimized is None, "its lines are still there"
+
+
+def test_fifty_threads_cost_no_more_requests_than_one(bench: Bench) -> None:
+    lines = "".join(f"subprocess.run(c{n}, shell=True)\n" for n in range(50))
+    bench.pull_request("import subprocess\n" + lines)
+    review(bench, "opened", max_comments="100")
+    assert len(opened(bench)) == 50
+    push(bench, {"app.py": "import subprocess\n" + lines.replace("c7,", "d7,")})
+    before = len(bench.fake.api_requests)
+    review(bench, max_comments="100")
+    assert len(bench.fake.api_requests) - before == 6
+    assert len(opened(bench)) == 50
