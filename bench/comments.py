@@ -19,7 +19,7 @@ from reviewbot.publish.comment import render_summary_comment
 from reviewbot.publish.markers import Scope
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.publish import finding, review, rich_review  # noqa: E402 - from the checkout, which is no package
+from tests.publish import finding, review, rich_review
 
 WIDTHS = (390, 1280)
 STYLE = """
@@ -32,7 +32,8 @@ body { margin: 0; padding: 16px; background: var(--bg); color: var(--fg);
 code { background: var(--code); border-radius: 6px; padding: .2em .4em;
   font: 85%/1.45 ui-monospace, "DejaVu Sans Mono", monospace }
 pre { background: var(--code); border-radius: 6px; padding: 12px; overflow: auto }
-pre code { padding: 0 } a { color: var(--link) } h3, h4 { margin: 20px 0 12px } h3:first-child { margin-top: 0 }
+pre code { padding: 0 } a { color: var(--link) }
+h3, h4 { margin: 20px 0 12px } h3:first-child { margin-top: 0 }
 summary { cursor: pointer } table { border-collapse: collapse; display: block; overflow: auto }
 td, th { border: 1px solid var(--line); padding: 6px 13px }
 """

@@ -58,7 +58,8 @@ class Claim:
     """What a model said about the change: ``quotes[0]`` is the place it speaks of.
 
     ``rule`` is from the closed list of its agent, without the agent's name; ``confidence`` is 0 to 1.
-    What is ``advisory`` never blocks, whatever its severity: an explanation of a failed test, say.
+    What is ``advisory`` never blocks, whatever its severity: an explanation of a failed test, say. What is
+    ``surplus`` came after as many findings as one answer may hold: it has no quotes and is only counted.
     """
 
     agent: str
@@ -72,6 +73,7 @@ class Claim:
     evidence_ids: tuple[str, ...] = ()
     cwe: tuple[str, ...] = ()
     advisory: bool = False
+    surplus: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,53 +6,38 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from reviewbot import __version__
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
-from reviewbot.core import Review, Severity
+from reviewbot.core import Review
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError
 from reviewbot.journal import Journal
+from reviewbot.options import build_parser
 from reviewbot.pipeline import review_change
-from reviewbot.publish.files import FORMATS, prepare_folder, render, write_reports
+from reviewbot.publish.files import prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.sanitize import one_line
 from reviewbot.request import Request
 from reviewbot.scan import scan_local
+from reviewbot.scan_options import parse_scan_options
 from reviewbot.settings import render_config
-
-EXIT_CODES = """\
-exit codes:
-  0    pass; or incomplete for a reason that cannot be helped here, where policy lets that be neutral
-  1    fail; or incomplete for any other reason
-  2    wrong arguments, policy or evidence; credentials missing where they should be
-  3    no review was performed
-  130  interrupted (128 and the number of the signal)"""
-
-
-class _Terminated(BaseException):
-    """A signal asked the process to end."""
+from reviewbot.signals import Terminated, raise_on_signals
 
 
 def run() -> None:
     """Run the command line and end the process with the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # A cancelled CI job: leave as from an exception, so that programs end and temporary folders go.
-        signal.signal(number, _raise_terminated)
+    raise_on_signals()
     lost = sys.stdout is None
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - as the stream
     code = main(sys.argv[1:])
     sys.exit(max(code, 3) if lost else code)
-
-
-def _raise_terminated(number: int, _: object) -> None:
-    raise _Terminated(number)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,9 +52,9 @@ def main(arguments: Sequence[str]) -> int:
     except ReviewbotError as error:
         _say(error.sentences)
         return error.exit_code
-    except (KeyboardInterrupt, _Terminated) as stop:
+    except (KeyboardInterrupt, Terminated) as stop:
         _say("interrupted; nothing was decided.")
-        return 128 + (stop.args[0] if isinstance(stop, _Terminated) else signal.SIGINT)
+        return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
     except OSError as error:
         # The reader of our output went away, or the disk is full: nobody saw the whole review.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,10 +64,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run_command(arguments: Sequence[str]) -> int:
     try:
-        options = _parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments)
     except SystemExit as end:  # --help, --version, or what argparse has refused
         return int(end.code or 0)
-    return int(options.command(options))
+    return _COMMANDS[options.command](options)
 
 
 def _say(sentence: str) -> None:
@@ -94,7 +79,9 @@ def _review(options: argparse.Namespace) -> int:
         prepare_folder(options.out)
     journal = Journal()
     request = _request(options)
-    return _show(review_change(request, journal, Progress(sys.stderr).step), options, journal)
+    with _reported_when_stopped(options, journal):
+        review = review_change(request, journal, Progress(sys.stderr).step)
+    return _show(review, options, journal)
 
 
 def _scan(options: argparse.Namespace) -> int:
@@ -102,7 +89,22 @@ def _scan(options: argparse.Namespace) -> int:
         prepare_folder(options.out)
     journal = Journal()
     request = _request(options)
-    return _show(scan_local(request, options.since, journal, Progress(sys.stderr).step), options, journal)
+    with _reported_when_stopped(options, journal):
+        review = scan_local(
+            request, options.since, journal, Progress(sys.stderr).step, parse_scan_options(options)
+        )
+    return _show(review, options, journal)
+
+
+@contextmanager
+def _reported_when_stopped(options: argparse.Namespace, journal: Journal) -> Iterator[None]:
+    """Write the reports also of a review that a signal ended."""
+    try:
+        yield
+    except Terminated as stop:
+        if options.out and stop.review:
+            _write(stop.review, options.out, journal)
+        raise
 
 
 def _show(review: Review, options: argparse.Namespace, journal: Journal) -> int:
@@ -132,6 +134,30 @@ def _action(_: argparse.Namespace) -> int:
     return run_action(os.environ)
 
 
+def _prove(options: argparse.Namespace) -> int:
+    from reviewbot.prove import ProveRequest, run_prove  # noqa: PLC0415 - nobody else runs code
+
+    request = ProveRequest(
+        patch=options.patch,
+        command=options.test_command,
+        repo=options.repo,
+        head=options.head,
+        junit=options.junit,
+        tests=tuple(options.test),
+        seconds=options.seconds,
+        sandbox=options.sandbox,
+        passed=tuple(options.pass_env),
+        out=options.out,
+    )
+    return run_prove(request, os.environ)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from reviewbot.doctor import run_doctor  # noqa: PLC0415 - it brings the SDK and the GitHub client
+
+    return run_doctor(os.environ, options.repo, sys.stdout)
+
+
 def _config(options: argparse.Namespace) -> int:
     request = _request(options)
     with Repository(request.folder) as repository:
@@ -152,7 +178,7 @@ def _schema(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
-    if will_ask_claude(options.engine, os.environ) and options.command is not _config:
+    if will_ask_claude(options.engine, os.environ) and options.command != "config":
         from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
 
         preload()
@@ -162,157 +188,18 @@ def _request(options: argparse.Namespace) -> Request:
         head=options.head,
         sarif=tuple(getattr(options, "sarif", ())),
         junit=tuple(getattr(options, "junit", ())),
+        logs=tuple(getattr(options, "log", ())),
         asked=Asked(file=options.policy, overrides={name: getattr(options, name) for name in names}),
         environment=dict(os.environ),
     )
 
 
-def _given(value: str) -> str:
-    """An argument that an unset variable of the caller left empty is refused."""
-    if not value:
-        raise argparse.ArgumentTypeError("the value is empty")
-    return value
-
-
-def _folder(value: str) -> Path:
-    return Path(_given(value))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reviewbot",
-        description="Review a change and give a verdict that a gate can trust: pass, fail or incomplete.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"reviewbot {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_review(commands)
-    _add_scan(commands)
-    config = commands.add_parser(
-        "config",
-        help="show each setting and where its value comes from",
-        description="Show each setting and where its value comes from, for the change to be reviewed.",
-    )
-    _add_change_options(config)
-    _add_base_option(config)
-    _add_setting_options(config)
-    config.set_defaults(command=_config)
-    action = commands.add_parser(
-        "action",
-        help="review as a step of GitHub Actions (what the container runs)",
-        description="Review as a step of GitHub Actions: everything comes from the runner's environment.",
-    )
-    action.set_defaults(command=_action)
-    schema = commands.add_parser(
-        "schema",
-        help="print a JSON Schema",
-        description="Print the JSON Schema of report.json, or of the policy file for editors.",
-    )
-    schema.add_argument("document", choices=("report", "policy"), help="which schema")
-    schema.set_defaults(command=_schema)
-    return parser
-
-
-def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    review = commands.add_parser(
-        "review",
-        help="review the change between two commits",
-        description="Review the change between two commits of a local repository.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_change_options(review)
-    _add_base_option(review)
-    _add_evidence_options(review)
-    _add_setting_options(review)
-    _add_output_options(review)
-    review.set_defaults(command=_review)
-
-
-def _add_scan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    scan = commands.add_parser(
-        "scan",
-        help="read the whole tree of a commit, riskiest files first within the budget",
-        description="Read the whole tree of a commit, riskiest files first within the budget. A scan reports "
-        "what it finds and gates nothing.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_change_options(scan)
-    which = scan.add_mutually_exclusive_group()
-    which.add_argument("--full", action="store_true", help="read the whole tree (the default)")
-    which.add_argument(
-        "--since", type=_given, metavar="REV", help="read only what changed since this revision"
-    )
-    _add_evidence_options(scan)
-    _add_setting_options(scan)
-    _add_output_options(scan)
-    scan.set_defaults(command=_scan)
-
-
-def _add_evidence_options(parser: argparse.ArgumentParser) -> None:
-    evidence = parser.add_argument_group("evidence")
-    for name, what in (("--sarif", "SARIF files of any producer"), ("--junit", "JUnit test reports")):
-        evidence.add_argument(
-            name, type=_given, action="append", default=[], metavar="GLOB", help=f"{what} (repeatable)"
-        )
-
-
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    output = parser.add_argument_group("output")
-    output.add_argument("--out", type=_folder, metavar="DIR", help="write all report files into this folder")
-    output.add_argument(
-        "--format", choices=FORMATS, default="text", help="what to print (default: %(default)s)"
-    )
-
-
-def _add_change_options(parser: argparse.ArgumentParser) -> None:
-    change = parser.add_argument_group("change")
-    change.add_argument(
-        "--repo",
-        type=_folder,
-        default=Path(),
-        metavar="DIR",
-        help="the repository (default: the current folder's)",
-    )
-    change.add_argument("--head", metavar="REV", help="the commit to review (default: HEAD)")
-    change.add_argument(
-        "--policy",
-        type=_folder,
-        metavar="FILE",
-        help="a policy file on disk instead of the one at the base commit",
-    )
-
-
-def _add_base_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base",
-        metavar="REV",
-        help="compare with where head branched off from this (default: the upstream default branch; the "
-        "first parent of head where head is already part of that, or there is none)",
-    )
-
-
-def _add_setting_options(parser: argparse.ArgumentParser) -> None:
-    settings = parser.add_argument_group("settings (they beat the policy file)")
-    settings.add_argument(
-        "--engine", choices=("auto", "claude", "analyzers"), help="who reviews (default: auto)"
-    )
-    settings.add_argument(
-        "--fail-on",
-        choices=[str(severity) for severity in Severity],
-        metavar="SEVERITY",
-        help="block from this severity on: critical, high, medium, low or info (default: high)",
-    )
-    settings.add_argument(
-        "--on-incomplete",
-        choices=("fail", "neutral"),
-        help="what an incomplete review means where its reason cannot be helped (default: neutral)",
-    )
-    settings.add_argument(
-        "--fail-on-tests", action="store_true", default=None, help="every failed test in --junit blocks"
-    )
-    settings.add_argument(
-        "--budget-usd", type=float, metavar="N", help="most that model calls may cost (default: 2.00)"
-    )
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "review": _review,
+    "scan": _scan,
+    "prove": _prove,
+    "config": _config,
+    "doctor": _doctor,
+    "action": _action,
+    "schema": _schema,
+}

@@ -1,6 +1,4 @@
-"""The nouns of a review: frozen values with no behaviour beyond validation.
-
-Everything else parses into these types or prints out of them. Paths are the bytes git stores,
+"""The nouns of a review: frozen values with no behaviour beyond validation. Paths are the bytes git stores,
 decoded as UTF-8 with ``surrogateescape``. Lines are numbered from 1; ranges include both ends.
 """
 
@@ -80,6 +78,7 @@ class Hunk:
 
     ``lines`` keep git's first character (`` ``, ``+``, ``-``, or ``\\`` for the no-newline marker)
     and lose only the final line feed: a form feed or a lone carriage return stays inside its line.
+    ``heading`` is what git prints behind ``@@``: the line that names the function around the hunk.
     """
 
     base_start: int
@@ -87,6 +86,7 @@ class Hunk:
     head_start: int
     head_count: int
     lines: tuple[str, ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +349,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The one value that every publisher takes.
+    """The one value that every publisher takes. ``patch`` holds the edits for failed tests, not proven.
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
     """
@@ -366,6 +366,7 @@ class Review:
     started_at: str = ""
     seconds: float = 0.0
     budget_usd: float = 2.00
+    patch: bytes = b""
 
     @property
     def cost_usd(self) -> float:

@@ -98,6 +98,14 @@ class NoReview(ReviewbotError):
     help = "Run it again; if this happens again, please report it with the message above."
 
 
+class Interrupted(ReviewbotError):
+    """A person or the runner stopped the review, so nothing may pass."""
+
+    exit_code = 3
+    reason = "no_review"
+    help = "Run it again. What models had cost by then is in journal.jsonl."
+
+
 class MissingCredentials(ReviewbotError):
     """Credentials are missing where they should be."""
 

@@ -5,49 +5,36 @@ the reports can say what happened.
 """
 
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.events import local_trigger
-from reviewbot.change.exclusions import find_excluded
 from reviewbot.change.git import Repository
 from reviewbot.change.instructions import read_instructions
+from reviewbot.change.moved import settle_exclusions
 from reviewbot.change.policy_file import read_settings
-from reviewbot.core import ChangeSet, Coverage, GateRules, Reason, Review, Trigger
+from reviewbot.core import Review, Trigger
 from reviewbot.engine import choose_engine
-from reviewbot.errors import NoReview, ReviewbotError
-from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in
+from reviewbot.evidence.collect import Collected
+from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
+from reviewbot.masking import Masker
+from reviewbot.publish.patch import build_patch, head_reader
 from reviewbot.request import Request
 from reviewbot.settings import Settings, gate_rules
+from reviewbot.steps import Run, Step, collect, judge_safely
 from reviewbot.verdict.coverage import Readers, build_coverage
 from reviewbot.verdict.gate import decide
 from reviewbot.verdict.grounding import ground_evidence
+from reviewbot.verdict.known import add_carried, dismiss
 from reviewbot.verdict.quotes import ground_claims
+from reviewbot.verdict.withholding import withhold
 
 if TYPE_CHECKING:
     from reviewbot.agents.subagents import AgentsReview
-
-Step = Callable[[str], AbstractContextManager[None]]
-"""Wraps a part of the work that may take long, with words for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The half of a review that is known once the change set is."""
-
-    request: Request
-    repository: Repository
-    trigger: Trigger
-    changes: ChangeSet
-    journal: Journal
-    step: Step
 
 
 def review_change(request: Request, journal: Journal, step: Step) -> Review:
@@ -75,7 +62,8 @@ def review_repository(
     with step("reading the change"):
         changes = load_change_set(repository, trigger.base_sha, trigger.head_sha)
     journal.write("change_loaded", files=len(changes.files))
-    review = _judge_safely(_Run(request, repository, trigger, changes, journal, step))
+    run = Run(request, repository, trigger, changes, journal, step)
+    review = judge_safely(run, lambda: _judge(run), lambda failed: failed)
     verdict = review.verdict
     journal.write(
         "decided", conclusion=verdict.conclusion, exit_code=verdict.exit_code, blocking=list(verdict.blocking)
@@ -83,44 +71,30 @@ def review_repository(
     return replace(review, started_at=started, seconds=round(time.monotonic() - clock, 3))
 
 
-def failed_review(trigger: Trigger, error: ReviewbotError, changes: ChangeSet | None = None) -> Review:
-    """The review of a change that could not be judged: nothing was read, and the error is the reason."""
-    changes = changes or ChangeSet(trigger.base_sha, trigger.head_sha, ())
-    failed = {change.path: "the review failed" for change in changes.files}
-    verdict = decide((), Coverage(()), (Reason(error.reason, error.sentences),), GateRules())
-    return Review(trigger, changes, verdict, build_coverage(changes, {}, {}, failed))
-
-
-def _judge_safely(run: _Run) -> Review:
-    try:
-        return _judge(run)
-    except ReviewbotError as problem:
-        error = problem
-    except Exception as problem:  # a fault of ours must end in a verdict, never in a pass
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
-        error = NoReview(f"reviewbot itself failed ({where}).")
-    run.journal.write("review_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
-    return failed_review(run.trigger, error, run.changes)
-
-
-def _judge(run: _Run) -> Review:
+def _judge(run: Run) -> Review:
     request, repository, changes, trigger = run.request, run.repository, run.changes, run.trigger
     settings, policy_notes = read_settings(repository, trigger.policy_sha, request.asked)
     engine = choose_engine(settings.engine, request.environment, secrets_possible=request.secrets_possible)
-    excluded = find_excluded(repository, trigger.policy_sha, changes.files, settings)
-    collected = _collect(run, settings, excluded)
-    agents = _ask_agents(run, settings, collected, excluded) if engine.name == "claude" else None
+    changes, excluded = settle_exclusions(repository, trigger.policy_sha, changes, settings)
+    run = replace(run, changes=changes)
+    collected = collect(run, settings, excluded, is_scan=request.is_scan)
+    masker = make_masker(request, changes, repository.read_object, collected)
+    agents = _ask_agents(run, settings, collected, excluded, masker) if engine.name == "claude" else None
     outcomes = agents.outcomes if agents else ()
-    said, dropped = ground_claims([claim for o in outcomes for claim in o.claims], changes, repository)
+    run.spent.extend(outcomes)
+    said, dropped = ground_claims([c for o in outcomes for c in o.claims], changes, repository, masker)
+    said = add_carried(said, ground_claims(request.carried, changes, repository, masker)[0])
     findings, repeated = ground_evidence((*collected.evidence, *said), changes, repository, collected.masks)
+    findings = dismiss(findings, request.dismissed)
     readers = _readers(agents) if agents else None
     if request.is_scan:
         findings = tuple(replace(finding, status="known") for finding in findings)
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, readers)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *(agents.gaps if agents else ()))
     paths = {finding.location.path for finding in findings if finding.location}
-    return Review(
+    patch = build_patch(findings, head_reader(repository, changes.head_sha))
+    notes = agents.notes if agents else ()
+    review = Review(
         trigger=trigger,
         changes=changes,
         verdict=decide(findings, coverage, gaps, gate_rules(settings, paths, is_scan=request.is_scan)),
@@ -129,41 +103,19 @@ def _judge(run: _Run) -> Review:
         findings=findings,
         rejected=(*collected.rejected, *dropped, *repeated),
         outcomes=outcomes,
-        notes=(*policy_notes, *collected.notes, *engine.notes, *(agents.notes if agents else ())),
+        notes=(*policy_notes, *collected.notes, *engine.notes, *notes, *patch.left_out),
         budget_usd=settings.budget_usd,
+        patch=patch.data,
     )
+    return withhold(review, masker)
 
 
 def _readers(agents: "AgentsReview") -> Readers:
     return Readers(agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld))
 
 
-def _collect(run: _Run, settings: Settings, excluded: Mapping[str, str]) -> Collected:
-    request, repository, changes = run.request, run.repository, run.changes
-    with run.step("reading the evidence"):
-        roots = (repository.work_tree, request.environment.get("GITHUB_WORKSPACE"))
-        handed_in = read_handed_in(
-            request.sarif,
-            request.junit,
-            lambda: repository.tree_paths(changes.head_sha),
-            [str(root) for root in roots if root],
-        )
-    with run.step("running the analyzers"):
-        collected = collect_evidence(
-            repository,
-            changes,
-            handed_in,
-            analyzers=settings.analyzers,
-            excluded=excluded,
-            is_scan=request.is_scan,
-        )
-    for call in collected.runs:
-        run.journal.write("analyzer_ran", **asdict(call))
-    return collected
-
-
 def _ask_agents(
-    run: _Run, settings: Settings, collected: Collected, excluded: Mapping[str, str]
+    run: Run, settings: Settings, collected: Collected, excluded: Mapping[str, str], masker: Masker
 ) -> "AgentsReview":
     from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
@@ -181,4 +133,5 @@ def _ask_agents(
             instructions=read_instructions(
                 run.repository, run.trigger.policy_sha, [change.path for change in run.changes.files]
             ),
+            masker=masker,
         )

@@ -107,6 +107,11 @@ class PolicyFile(_Strict):
         default="claude-opus-5-5",
         description="The model that reviews security; the default is `claude-opus-5-5`.",
     )
+    verify: bool = Field(
+        default=True,
+        description="Whether each high or critical security finding is handed to a second agent that tries "
+        "to refute it; the default is true. What is refuted is shown and does not block.",
+    )
     analyzers: Annotated[list[Analyzer], AfterValidator(_each_once)] = Field(
         default=list(ANALYZERS),
         json_schema_extra={"uniqueItems": True},
@@ -140,6 +145,7 @@ ALLOWED = {
     "triage-model": "the id of a model, such as claude-haiku-5-5",
     "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
     "security-model": "the id of a model, such as claude-opus-5-5",
+    "verify": "true or false",
     "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
     "exclude": "a list of gitignore-style patterns",
     "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reviewbot.change.policy_file import Asked
+from reviewbot.claims import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,10 @@ class Request:
     """What the user asked for.
 
     ``environment`` is the process's. ``secrets_possible`` is False for a fork's or Dependabot's run. A scan
-    reads a whole tree and gates nothing: all that it finds was there before.
+    reads a whole tree and gates nothing: all that it finds was there before. ``carried`` are claims of an
+    earlier round, to be held against the blobs again. ``dismissed``: a sentence by fingerprint that says who
+    dismissed the finding and why; only people with write access are to be believed here.
+    ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
     """
 
     folder: Path = Path()
@@ -20,7 +24,11 @@ class Request:
     head: str | None = None
     sarif: tuple[str, ...] = ()
     junit: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
     asked: Asked = field(default_factory=Asked)
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_possible: bool = True
     is_scan: bool = False
+    carried: tuple[Claim, ...] = ()
+    dismissed: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)

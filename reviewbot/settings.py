@@ -72,6 +72,7 @@ class Settings:
     triage_model: str = "claude-haiku-5-5"
     test_fix_model: str = "claude-sonnet-5-5"
     security_model: str = "claude-opus-5-5"
+    verify: bool = True
     analyzers: tuple[Analyzer, ...] = ANALYZERS
     exclude: tuple[str, ...] = ()
     path_rules: tuple[PathRule, ...] = ()
@@ -82,11 +83,12 @@ class Settings:
 
     @property
     def models(self) -> Mapping[str, str]:
-        """The model of each agent by the agent's name."""
+        """The model of each agent by the agent's name; an agent that is not in it does not run."""
         return {
             "triage": self.triage_model,
             "test_fix": self.test_fix_model,
             "security": self.security_model,
+            **({"verify": self.security_model} if self.verify else {}),
         }
 
 
@@ -106,6 +108,7 @@ SCALARS = (
     "triage_model",
     "test_fix_model",
     "security_model",
+    "verify",
     "analyzers",
 )
 """The fields of ``Settings`` of which a later layer replaces an earlier one."""
@@ -186,6 +189,12 @@ def _parse_flag(value: Any) -> bool:
     return True
 
 
+def _parse_switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _parse_analyzers(value: Any) -> tuple[Analyzer, ...]:
     known: dict[str, Analyzer] = {name: name for name in ANALYZERS}
     names = tuple(known[name] for name in (value.split(",") if isinstance(value, str) else value))
@@ -211,6 +220,7 @@ _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "triage_model": _MODEL,
     "test_fix_model": _MODEL,
     "security_model": _MODEL,
+    "verify": (_parse_switch, "true or false"),
     "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
 }
 

@@ -106,3 +106,8 @@ def without_runner_commands(printed: str) -> str:
     Wrapping can bring any word to the start of a line, so whoever wraps calls this last.
     """
     return _COMMAND_AT_START.sub(r"\1<U+003A>:", printed).replace("##[", "##<U+005B>")
+
+
+def dollars(usd: float) -> str:
+    """An amount of money: cents, and more places only where cents would show nothing."""
+    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.6f}".rstrip("0")

@@ -90,7 +90,7 @@ def test_the_agents_find_a_planted_fault_in_a_real_change(sandbox: Sandbox, chan
     assert any(f.location and (f.location.path, f.location.end_line) == (path, line) for f in ours)
     assert all(outcome.stop is Stop.DONE for outcome in made.outcomes), made.outcomes
     names = {outcome.task.agent for outcome in made.outcomes}
-    assert names == {"triage", "security", *(["test_fix"] if change.junit else [])}
+    assert names == {"triage", "security", "verify", *(["test_fix"] if change.junit else [])}
     # To the micro-dollar: what the model's own ledger says is what the report says.
     assert round(made.cost_usd, 6) == round(float(model.usd), 6) > 0
     assert report_document(made)["cost"]["complete"] is True
@@ -133,3 +133,21 @@ def test_a_triage_that_skips_everything_does_not_get_below_the_floor(sandbox: Sa
 
     assert path in {p for o in made.outcomes if o.task.agent == "security" for p in o.task.paths}
     assert {row.path: str(row.status) for row in made.coverage.files}[path] == "reviewed"
+
+
+def test_a_fault_of_ours_after_the_agents_keeps_what_they_cost(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = next(iter(real_changes()), None)
+    if change is None:
+        pytest.skip("the folder of real data is not beside the checkout")
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("reviewbot.pipeline.ground_claims", fail)
+    with ScriptedModel("reader") as model:
+        made, _ = review(sandbox, change, model)
+
+    assert (made.verdict.conclusion, made.verdict.exit_code) == (Conclusion.INCOMPLETE, 3)
+    assert round(made.cost_usd, 6) == round(float(model.usd), 6) > 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
 
 REPORTS = {"report.json", "report.md", "report.sarif", "report.junit.xml", "journal.jsonl"}
@@ -319,6 +320,28 @@ def test_a_signal_ends_the_programs_and_leaves_no_copy_of_the_change(
     assert "interrupted" in error
     assert time.monotonic() - started < 10
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_reports_are_written_also_when_a_signal_ends_a_model_call(
+    clean: Sandbox, tmp_path: Path, number: int
+) -> None:
+    with ScriptedModel(latency_seconds=30) as model:
+        outside = {"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": model.base_url}
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "reviewbot", "review", "--out", str(tmp_path / "out")],
+            cwd=clean.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={"PATH": os.environ["PATH"], **outside},
+        )  # fmt: skip
+        time.sleep(5)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + number, error
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["verdict"]["conclusion"] == "incomplete"
+    assert "interrupted" in report["verdict"]["reasons"][0]["detail"]
+    assert {file["status"] for file in report["coverage"]["files"]} == {"unreviewed"}
+    assert (tmp_path / "out/journal.jsonl").stat().st_size
 
 
 @pytest.mark.parametrize("option", ["--repo", "--out", "--policy", "--sarif", "--junit"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reviewbot.cli import _parser
 from reviewbot.core import Severity
+from reviewbot.options import build_parser
 from reviewbot.policy import parse_policy
 from reviewbot.publish.files import FORMATS
 
@@ -39,7 +39,7 @@ def test_every_command_line_of_the_readme_is_understood() -> None:
     assert len(lines) >= 3
     for line in lines:
         arguments = re.findall(r"'([^']*)'|(\S+)", line)
-        _parser().parse_args([one or other for one, other in arguments])
+        build_parser().parse_args([one or other for one, other in arguments])
 
 
 def test_the_readme_lists_exactly_the_options_of_review() -> None:

@@ -17,6 +17,8 @@ VALUES = {
     "reasons": (),
     "ledger": "<b>1 file</b>",
     "spending": "",
+    "has_patch": False,
+    "patch": "",
     "rows": {"size": 0},
     "notes": (),
 }

@@ -7,6 +7,7 @@ from reviewbot.publish import sanitize
 from reviewbot.text import (
     cut,
     cut_middle,
+    dollars,
     one_line,
     printable,
     shorten,
@@ -76,3 +77,13 @@ def test_no_line_is_left_that_a_runner_obeys(text: str) -> None:
     printed = without_runner_commands(text)
     assert not re.search(r"^[^\S\n]*::|##\[", printed, re.MULTILINE)
     assert without_runner_commands(printed) == printed
+
+
+def test_money_shows_cents_and_never_nothing_for_something() -> None:
+    assert [dollars(usd) for usd in (0, 2, 0.3, 0.001, 0.00005)] == [
+        "$0.00",
+        "$2.00",
+        "$0.30",
+        "$0.001",
+        "$0.00005",
+    ]
