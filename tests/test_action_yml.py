@@ -64,9 +64,13 @@ def test_every_input_is_a_sentence_that_names_its_default_and_none_has_one_that_
         assert ("default" in described) == (name == "github-token"), name
 
 
-@pytest.mark.parametrize("file", [*WORKFLOWS, *EXAMPLES, ROOT / "action.yml"], ids=named)
+DEPENDABOT = ROOT / ".github/dependabot.yml"
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, *EXAMPLES, ROOT / "action.yml", DEPENDABOT], ids=named)
 def test_schemas_accept_every_file(file: Path) -> None:
-    schema = "vendor.github-actions" if file.name == "action.yml" else "vendor.github-workflows"
+    kinds = {"action.yml": "vendor.github-actions", "dependabot.yml": "vendor.dependabot"}
+    schema = kinds.get(file.name, "vendor.github-workflows")
     done = subprocess.run(
         [tool("check-jsonschema"), "--builtin-schema", schema, str(file)],
         capture_output=True,
