@@ -96,12 +96,13 @@ def render_markdown(review: Review, *, limit: int = LIMIT, commented: Collection
 
 def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     groups = summary.group_findings(review)
+    ids = review.trigger.pull_number is not None  # where a command can name a finding
     n_blocking, n_advisory = len(groups.blocking), len(groups.advisory)
     blocking = _split(groups.blocking, commented, caps.full, blocking=True)
     advisory = _split(groups.advisory, commented, caps.full - len(blocking[0]))
     collapsed = (
-        _listed(summary.count(n_advisory, "advisory finding"), *advisory, caps.brief),
-        _listed(summary.count(len(groups.hints), "hint"), (), groups.hints, caps.brief),
+        _listed(summary.count(n_advisory, "advisory finding"), *advisory, caps.brief, ids),
+        _listed(summary.count(len(groups.hints), "hint"), (), groups.hints, caps.brief, False),
     )
     text = render(
         "report.md.j2",
@@ -109,7 +110,7 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
         conclusion=review.verdict.conclusion.value,
         verdict=summary.conclusion(review),
         why=markdown_text(summary.headline(review)),
-        blocking=_listed(f"Blocking ({n_blocking})", *blocking, caps.brief),
+        blocking=_listed(f"Blocking ({n_blocking})", *blocking, caps.brief, ids),
         collapsed=collapsed,
         not_shown=", ".join(summary.not_shown(review, groups)),
         patch=_patch(review.patch) if caps.full else "",
@@ -147,19 +148,21 @@ def markdown_ledger(review: Review) -> str:
     return " · ".join(clause for clause in clauses if clause)
 
 
-def _listed(title: str, full: Sequence[Finding], brief: Sequence[Finding], most_brief: int) -> ListedGroup:
+def _listed(
+    title: str, full: Sequence[Finding], brief: Sequence[Finding], most_brief: int, ids: bool
+) -> ListedGroup:
     return ListedGroup(
         size=len(full) + len(brief),
         title=title,
-        full=tuple(_full(finding) for finding in full),
-        brief=tuple(_heading(finding) for finding in brief[:most_brief]),
+        full=tuple(_full(finding, ids) for finding in full),
+        brief=tuple(_heading(finding, ids) for finding in brief[:most_brief]),
         left_out=max(0, len(brief) - most_brief),
     )
 
 
-def _full(finding: Finding) -> FullFinding:
+def _full(finding: Finding, ids: bool) -> FullFinding:
     return FullFinding(
-        heading=_heading(finding),
+        heading=_heading(finding, ids),
         body=markdown_text(shorten(summary.explanation(finding), 1_000)),
         frame=_frame(finding),
         trace=markdown_fence(cut_middle(finding.evidence.trace, 2_000)) if finding.evidence.trace else "",
@@ -167,13 +170,14 @@ def _full(finding: Finding) -> FullFinding:
     )
 
 
-def _heading(finding: Finding) -> str:
+def _heading(finding: Finding, ids: bool) -> str:
     at = finding.location
     where = " " + _path(summary.place(at)) if at else ""
     side = f" ({summary.side_note(at)})" if summary.side_note(at) else ""
     rule = markdown_code(one_line(finding.rule, 80))
     title = markdown_text(one_line(finding.evidence.title, 200))
-    return f"**{finding.severity.value}**{where}{side} {title} ({rule})"
+    name = f", `{finding.fingerprint}`" if ids else ""
+    return f"**{finding.severity.value}**{where}{side} {title} ({rule}{name})"
 
 
 def _path(path: str) -> str:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -208,3 +209,12 @@ def test_names_and_titles_that_grow_when_escaped_leave_room_for_what_blocks() ->
     assert len(text) < LIMIT
     assert text.count("**high**") >= 3
     assert re.search(r"… and \d+ more in `report.json`", text)
+
+
+def test_on_a_pull_request_a_command_can_name_each_finding() -> None:
+    made = rich_review()
+    on_a_pull_request = replace(made, trigger=replace(made.trigger, pull_number=7))
+    blocking = [f.fingerprint for f in made.findings if f.fingerprint in made.verdict.blocking]
+    assert blocking
+    assert all(f"`{name}`" in render_markdown(on_a_pull_request) for name in blocking)
+    assert not any(name in render_markdown(made) for name in blocking)
