@@ -2,7 +2,8 @@
 
     python bench/comments.py FOLDER
 
-Writes one PNG for each number of findings, width and colour scheme. Needs Chromium (CHROMIUM names
+Writes one PNG for each number of findings, width and colour scheme, and the README's summary.png.
+Needs Chromium (CHROMIUM names
 another program) and the development packages. The style sheet is ours and only close to GitHub's.
 """
 
@@ -56,15 +57,15 @@ def page(made: Review, scheme: str) -> str:
     )
 
 
-def shoot(html: str, width: int, target: Path) -> None:
-    """A picture of a page, as wide as asked and 1,400 pixels high."""
+def shoot(html: str, width: int, target: Path, height: int = 1400) -> None:
+    """A picture of a page, in pixels as wide and as high as asked."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
         file.write_text(html)
         command = [
             os.environ.get("CHROMIUM", "chromium"), "--headless", "--no-sandbox", "--disable-gpu",
             "--disable-background-networking", "--hide-scrollbars", f"--user-data-dir={folder}/profile",
-            f"--window-size={width},1400", f"--screenshot={target}", file.as_uri(),
+            f"--window-size={width},{height}", f"--screenshot={target}", file.as_uri(),
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, timeout=120)
 
@@ -73,6 +74,7 @@ def main() -> int:
     """Write every picture and say where it is."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
+    shoot(page(reviews()[3], "light"), 760, folder.resolve() / "summary.png", 420)
     for number, made in reviews().items():
         for scheme in ("light", "dark"):
             for width in WIDTHS:
