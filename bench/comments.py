@@ -3,8 +3,8 @@
     python bench/comments.py FOLDER
 
 Writes one PNG for each number of findings, width and colour scheme, and the README's summary.png.
-Needs Chromium (CHROMIUM names
-another program) and the development packages. The style sheet is ours and only close to GitHub's.
+Needs Chromium (CHROMIUM names another program) and the development packages. The style sheet is ours and
+only close to GitHub's.
 """
 
 import os
