@@ -6,7 +6,6 @@ commits go into a store of our own, and every end of the way is an ``Ending`` th
 
 import sys
 import tempfile
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -53,7 +52,7 @@ from reviewbot.change.targets import (
 )
 from reviewbot.core import Review, Sha, Trigger, TriggerKind
 from reviewbot.engine import will_ask_claude
-from reviewbot.errors import Interrupted, NoReview, ReviewbotError
+from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError
 from reviewbot.github_files import download_artifact
 from reviewbot.journal import Journal
@@ -99,9 +98,7 @@ def conduct(event: bytes | ReviewbotError, environment: Mapping[str, str], journ
     except Terminated as stop:  # the runner gives a cancelled job seconds: no request, only the files
         return run.stopped(stop)
     except Exception as problem:  # a fault of ours must end in a verdict and its reports, too
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
-        error = NoReview(f"reviewbot itself failed ({where}).")
+        error = own_fault(problem)
     journal.write("run_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
     ending = run.write_check(failed_review(run.trigger, error))
     return run.reply(replace(ending, exit_code=max(ending.exit_code, error.exit_code)))

@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from reviewbot.change.events import local_trigger
@@ -27,6 +26,7 @@ from reviewbot.scan import scan_local
 from reviewbot.scan_options import parse_scan_options
 from reviewbot.settings import render_config
 from reviewbot.signals import Terminated, raise_on_signals
+from reviewbot.steps import Step
 
 
 def run() -> None:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     except ReviewbotError as error:
         _say(error.sentences)
         return error.exit_code
-    except (KeyboardInterrupt, Terminated) as stop:
+    except KeyboardInterrupt as stop:  # Terminated is one
         _say("interrupted; nothing was decided.")
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
     except OSError as error:
@@ -75,36 +75,31 @@ def _say(sentence: str) -> None:
 
 
 def _review(options: argparse.Namespace) -> int:
-    if options.out:
-        prepare_folder(options.out)
-    journal = Journal()
-    request = _request(options)
-    with _reported_when_stopped(options, journal):
-        review = review_change(request, journal, Progress(sys.stderr).step)
-    return _show(review, options, journal)
+    return _report(options, review_change)
 
 
 def _scan(options: argparse.Namespace) -> int:
+    return _report(
+        options,
+        lambda request, journal, step: scan_local(
+            request, options.since, journal, step, parse_scan_options(options)
+        ),
+    )
+
+
+def _report(options: argparse.Namespace, read: Callable[[Request, Journal, Step], Review]) -> int:
+    """Let ``read`` make the review, write it and print it; a signal that ends it leaves the reports, too."""
     if options.out:
         prepare_folder(options.out)
     journal = Journal()
     request = _request(options)
-    with _reported_when_stopped(options, journal):
-        review = scan_local(
-            request, options.since, journal, Progress(sys.stderr).step, parse_scan_options(options)
-        )
-    return _show(review, options, journal)
-
-
-@contextmanager
-def _reported_when_stopped(options: argparse.Namespace, journal: Journal) -> Iterator[None]:
-    """Write the reports also of a review that a signal ended."""
     try:
-        yield
+        review = read(request, journal, Progress(sys.stderr).step)
     except Terminated as stop:
         if options.out and stop.review:
             _write(stop.review, options.out, journal)
         raise
+    return _show(review, options, journal)
 
 
 def _show(review: Review, options: argparse.Namespace, journal: Journal) -> int:

@@ -3,6 +3,8 @@
 The command line turns these into a single sentence and the process exit code; nothing else may exit.
 """
 
+import traceback
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -96,6 +98,13 @@ class NoReview(ReviewbotError):
     exit_code = 3
     reason = "no_review"
     help = "Run it again; if this happens again, please report it with the message above."
+
+
+def own_fault(problem: Exception) -> NoReview:
+    """The error for a fault of ours: what and where it was, and nothing of the data it held."""
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
+    return NoReview(f"reviewbot itself failed ({where}).")
 
 
 class Interrupted(ReviewbotError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from reviewbot import __version__
 from reviewbot.core import Severity
 from reviewbot.publish.files import FORMATS
-from reviewbot.scan_options import add_scan_options
+from reviewbot.scan_options import add_scan_options, given
 
 EXIT_CODES = """\
 exit codes:
@@ -17,15 +17,8 @@ exit codes:
   130  interrupted (128 and the number of the signal)"""
 
 
-def _given(value: str) -> str:
-    """An argument that an unset variable of the caller left empty is refused."""
-    if not value:
-        raise argparse.ArgumentTypeError("the value is empty")
-    return value
-
-
 def _folder(value: str) -> Path:
-    return Path(_given(value))
+    return Path(given(value))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -117,9 +110,9 @@ def _add_prove(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     prove.add_argument("--head", metavar="REV", help="the commit that the patch is for (default: HEAD)")
     prove.add_argument("--patch", type=_folder, required=True, metavar="FILE", help="the patch to prove")
     prove.add_argument(
-        "--test-command", type=_given, required=True, metavar="COMMAND", help="what runs the tests"
+        "--test-command", type=given, required=True, metavar="COMMAND", help="what runs the tests"
     )
-    prove.add_argument("--junit", type=_given, metavar="GLOB", help="where the command leaves JUnit files")
+    prove.add_argument("--junit", type=given, metavar="GLOB", help="where the command leaves JUnit files")
     prove.add_argument(
         "--test", action="append", default=[], metavar="NAME", help="a test the patch must fix (repeatable)"
     )
@@ -149,7 +142,7 @@ def _add_evidence_options(parser: argparse.ArgumentParser) -> None:
     )
     for name, what in kinds:
         evidence.add_argument(
-            name, type=_given, action="append", default=[], metavar="GLOB", help=f"{what} (repeatable)"
+            name, type=given, action="append", default=[], metavar="GLOB", help=f"{what} (repeatable)"
         )
 
 

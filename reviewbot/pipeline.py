@@ -5,10 +5,8 @@ the reports can say what happened.
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.events import local_trigger
@@ -18,23 +16,18 @@ from reviewbot.change.moved import settle_exclusions
 from reviewbot.change.policy_file import read_settings
 from reviewbot.core import Review, Trigger
 from reviewbot.engine import choose_engine
-from reviewbot.evidence.collect import Collected
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
-from reviewbot.masking import Masker
 from reviewbot.publish.patch import build_patch, head_reader
 from reviewbot.request import Request
-from reviewbot.settings import Settings, gate_rules
-from reviewbot.steps import Run, Step, collect, judge_safely
-from reviewbot.verdict.coverage import Readers, build_coverage
+from reviewbot.settings import gate_rules
+from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
+from reviewbot.verdict.coverage import build_coverage
 from reviewbot.verdict.gate import decide
 from reviewbot.verdict.grounding import ground_evidence
 from reviewbot.verdict.known import add_carried, dismiss
 from reviewbot.verdict.quotes import ground_claims
 from reviewbot.verdict.withholding import withhold
-
-if TYPE_CHECKING:
-    from reviewbot.agents.subagents import AgentsReview
 
 
 def review_change(request: Request, journal: Journal, step: Step) -> Review:
@@ -79,14 +72,17 @@ def _judge(run: Run) -> Review:
     run = replace(run, changes=changes)
     collected = collect(run, settings, excluded, is_scan=request.is_scan)
     masker = make_masker(request, changes, repository.read_object, collected)
-    agents = _ask_agents(run, settings, collected, excluded, masker) if engine.name == "claude" else None
+    agents = (
+        ask_agents(run, settings, collected, excluded, masker, _instructions(run))
+        if engine.name == "claude"
+        else None
+    )
     outcomes = agents.outcomes if agents else ()
-    run.spent.extend(outcomes)
     said, dropped = ground_claims([c for o in outcomes for c in o.claims], changes, repository, masker)
     said = add_carried(said, ground_claims(request.carried, changes, repository, masker)[0])
     findings, repeated = ground_evidence((*collected.evidence, *said), changes, repository, collected.masks)
     findings = dismiss(findings, request.dismissed)
-    readers = _readers(agents) if agents else None
+    readers = readers_of(agents) if agents else None
     if request.is_scan:
         findings = tuple(replace(finding, status="known") for finding in findings)
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, readers)
@@ -110,28 +106,6 @@ def _judge(run: Run) -> Review:
     return withhold(review, masker)
 
 
-def _readers(agents: "AgentsReview") -> Readers:
-    return Readers(agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld))
-
-
-def _ask_agents(
-    run: Run, settings: Settings, collected: Collected, excluded: Mapping[str, str], masker: Masker
-) -> "AgentsReview":
-    from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
-    from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
-
-    with run.step("asking the model agents"):
-        return review_with_agents(
-            run.changes,
-            collected.evidence,
-            excluded,
-            run.repository,
-            connect(run.request.environment),
-            budget_usd=settings.budget_usd,
-            models=settings.models,
-            journal=run.journal,
-            instructions=read_instructions(
-                run.repository, run.trigger.policy_sha, [change.path for change in run.changes.files]
-            ),
-            masker=masker,
-        )
+def _instructions(run: Run) -> tuple[tuple[str, str], ...]:
+    paths = [change.path for change in run.changes.files]
+    return read_instructions(run.repository, run.trigger.policy_sha, paths)

@@ -33,14 +33,14 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--since",
-        type=_given,
+        type=given,
         metavar="REV",
         help="read only what changed since this revision, and gate nothing; `last`: the whole tree, where "
         "what the scans in --state have read costs nothing (the default)",
     )
     parser.add_argument(
         "--state",
-        type=lambda value: Path(_given(value)),
+        type=lambda value: Path(given(value)),
         metavar="DIR",
         help="keep in this folder what was read and found, so that the next scan pays only for what changed "
         "and fails on what is new",
@@ -52,7 +52,7 @@ def parse_scan_options(options: argparse.Namespace) -> ScanOptions:
     return ScanOptions(options.state, options.full, getattr(options, "out", None))
 
 
-def _given(value: str) -> str:
+def given(value: str) -> str:
     """An argument that an unset variable of the caller left empty is refused."""
     if not value:
         raise argparse.ArgumentTypeError("the value is empty")

@@ -24,7 +24,7 @@ from reviewbot.masking import Masker
 from reviewbot.publish.patch import build_patch, head_reader
 from reviewbot.request import Request
 from reviewbot.settings import Settings, gate_rules
-from reviewbot.steps import Run, Step, collect, judge_safely
+from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
 from reviewbot.verdict.baseline import BASELINE_PATH
 from reviewbot.verdict.coverage import Readers, build_coverage
 from reviewbot.verdict.gate import decide
@@ -147,8 +147,6 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
     masker: Masker,
     memory: ScanMemory | None,
 ) -> _Asked:
-    from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
-    from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
     from reviewbot.scan_readings import (  # noqa: PLC0415 - 0.06 s that only scans by agents need
         add_readings,
         explain,
@@ -161,25 +159,11 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
     instructions = read_instructions(scan.repository, scan.trigger.policy_sha, paths)
     recipe = hash_recipe(settings.models, instructions)
     reused = _recall(scan, memory, recipe, excluded)
-    with scan.step("asking the model agents"):
-        agents = review_with_agents(
-            changes,
-            collected.evidence,
-            {*excluded, *reused},
-            scan.repository,
-            connect(scan.request.environment),
-            budget_usd=settings.budget_usd,
-            models=settings.models,
-            journal=scan.journal,
-            instructions=instructions,
-            masker=masker,
-        )
-    scan.spent.extend(agents.outcomes)
-    fresh = Readers(agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld))
+    agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions)
     said = (claim for outcome in agents.outcomes for claim in outcome.claims)
     return _Asked(
         claims=(*said, *(claim for reading in reused.values() for claim in reading.claims)),
-        readers=add_readings(fresh, reused),
+        readers=add_readings(readers_of(agents), reused),
         outcomes=agents.outcomes,
         gaps=agents.gaps,
         notes=agents.notes,

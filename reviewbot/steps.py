@@ -1,23 +1,26 @@
 """What a review and a scan do alike: the run so far, evidence, and an end that is always a verdict."""
 
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Outcome, Review, Trigger
-from reviewbot.errors import Interrupted, NoReview, ReviewbotError
+from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
+from reviewbot.masking import Masker
 from reviewbot.request import Request
 from reviewbot.settings import Settings
 from reviewbot.signals import Terminated
+from reviewbot.verdict.coverage import Readers
 from reviewbot.verdict.failed import failed_review
 from reviewbot.verdict.withholding import withhold
+
+if TYPE_CHECKING:
+    from reviewbot.agents.subagents import AgentsReview
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Wraps a part of the work that may take long, with words for it."""
@@ -49,9 +52,7 @@ def judge_safely(run: Run, judge: Callable[[], Judged], failed: Callable[[Review
         stop.review = failed_review(run.trigger, interrupted, run.changes, run.spent)
         raise
     except Exception as problem:  # a fault of ours must end in a verdict, never in a pass
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
-        error = NoReview(f"reviewbot itself failed ({where}).")
+        error = own_fault(problem)
     run.journal.write("review_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
     masker = make_masker(run.request, run.changes, run.repository.read_object)
     return failed(withhold(failed_review(run.trigger, error, run.changes, run.spent), masker))
@@ -76,3 +77,37 @@ def collect(run: Run, settings: Settings, excluded: Mapping[str, str], *, is_sca
     for call in collected.runs:
         run.journal.write("analyzer_ran", **asdict(call))
     return collected
+
+
+def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
+    run: Run,
+    settings: Settings,
+    collected: Collected,
+    unread: Collection[str],
+    masker: Masker,
+    instructions: Sequence[tuple[str, str]],
+) -> "AgentsReview":
+    """What the agents say of the files that are not in ``unread``; what they cost is noted on the run."""
+    from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
+    from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
+
+    with run.step("asking the model agents"):
+        agents = review_with_agents(
+            run.changes,
+            collected.evidence,
+            unread,
+            run.repository,
+            connect(run.request.environment),
+            budget_usd=settings.budget_usd,
+            models=settings.models,
+            journal=run.journal,
+            instructions=instructions,
+            masker=masker,
+        )
+    run.spent.extend(agents.outcomes)
+    return agents
+
+
+def readers_of(agents: "AgentsReview") -> Readers:
+    """The ledger's view of what the agents did."""
+    return Readers(agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld))

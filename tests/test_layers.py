@@ -12,7 +12,7 @@ ROWS = [
     ("testing",),
     ("severity",),
     ("claims",),
-    ("core", "errors", "text", "secret_shapes"),
+    ("core", "errors", "text", "secret_shapes", "json_rules"),
     ("masking",),
     ("signals", "settings", "tighten", "policy", "policy_model", "journal", "templates", "engine"),
     ("github_answers",),

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from reviewbot.agents.failures import ModelError
 from reviewbot.claims import Usage
+from reviewbot.json_rules import is_deeper_than, repeated_key
 from reviewbot.text import one_line
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
@@ -72,7 +73,8 @@ def parse_json(data: str | bytes) -> Any:
         raise ValueError(f"it is not JSON ({error.msg}, character {error.pos})") from None
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
-    _check_depth(found)
+    if is_deeper_than(found, MAX_DEPTH):
+        raise ValueError("the JSON is nested too deeply")
     return found
 
 
@@ -132,21 +134,10 @@ def describe_invalid(error: ValueError) -> str:
     return one_line("; ".join(said) + more, 1_500)
 
 
-def _check_depth(document: object) -> None:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH + 1):
-        level = [node for node in level if isinstance(node, dict | list)]
-        if not level:
-            return
-        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
-    raise ValueError("the JSON is nested too deeply")
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    if repeated_key(pairs) is not None:
         raise ValueError("a key of the JSON stands twice in one object")
-    return found
+    return dict(pairs)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -57,16 +57,10 @@ def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
             help=f"Let git fetch them: run `git diff {base} {head} > /dev/null` in the repository.",
         ) from None
     binaries = [entry for entry in entries if entry.added_lines is None]
-    sizes = repository.sizes({sha for entry in binaries for sha in _blobs(entry)})
+    sizes = repository.sizes({sha for entry in binaries for sha in entry.blobs})
     sniff = _Sniffer(repository)
     changes = (_join(entry, patches.get(entry.path), sizes, sniff) for entry in entries)
     return ChangeSet(base, head, tuple(_with_new_lines(change, repository) for change in changes))
-
-
-def _blobs(entry: DiffEntry) -> list[Sha]:
-    gitlink = "160000"
-    sides = ((entry.base_mode, entry.base_blob), (entry.head_mode, entry.head_blob))
-    return [sha for mode, sha in sides if sha and mode != gitlink]
 
 
 def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int], sniff: "_Sniffer") -> FileChange:

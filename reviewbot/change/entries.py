@@ -22,6 +22,13 @@ class DiffEntry:
     added_lines: int | None = None
     deleted_lines: int | None = None
 
+    @property
+    def blobs(self) -> list[Sha]:
+        """The blobs of both sides; a gitlink names a commit of another repository, not a blob."""
+        gitlink = "160000"
+        sides = ((self.base_mode, self.base_blob), (self.head_mode, self.head_blob))
+        return [sha for mode, sha in sides if sha and mode != gitlink]
+
 
 def parse_diff_entries(output: bytes) -> tuple[DiffEntry, ...]:
     """Read what ``git diff-tree --raw --numstat -z --no-abbrev`` prints.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from reviewbot.change.entries import DiffEntry, parse_diff_entries
+from reviewbot.change.entries import parse_diff_entries
 from reviewbot.change.grep import SearchError
 from reviewbot.core import Sha
 
@@ -51,7 +51,7 @@ class Absent:
         if self._fetch_missing is None or (base, head) in self._compared:
             return
         entries = parse_diff_entries(self._read(*_RAW, base, head))
-        self.fetch_absent([sha for entry in entries for sha in _blobs(entry)])
+        self.fetch_absent([sha for entry in entries for sha in entry.blobs])
         self._compared.add((base, head))
 
     def fetch_searched(self, tree: Sha, pathspec: Sequence[str]) -> None:
@@ -70,9 +70,3 @@ class Absent:
             limit = f"{MAX_SEARCHED_FILES:,} is the limit"
             raise SearchError(f"The search would have to fetch {len(absent):,} files; {limit}.")
         self.fetch(sorted(absent))
-
-
-def _blobs(entry: DiffEntry) -> list[Sha]:
-    gitlink = "160000"
-    sides = ((entry.base_mode, entry.base_blob), (entry.head_mode, entry.head_blob))
-    return [sha for mode, sha in sides if sha and mode != gitlink]

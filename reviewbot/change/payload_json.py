@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from reviewbot.core import Sha
+from reviewbot.json_rules import is_deeper_than, repeated_key
 from reviewbot.text import show_surrogates
 
 MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
@@ -40,17 +41,16 @@ def parse_json(data: bytes) -> Node:
         raise Malformed(f"is no JSON at line {error.lineno}, column {error.colno}") from None
     if not isinstance(document, dict):
         raise Malformed("is no JSON object")
-    _check_depth(document)
+    if is_deeper_than(document, MAX_DEPTH):
+        raise Malformed(f"is nested deeper than {MAX_DEPTH} levels")
     return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    node = dict(pairs)
-    if len(node) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    twice = repeated_key(pairs)
+    if twice is not None:
         raise Malformed(f"has the key {ascii(twice)[:80]} twice in one object")
-    return node
+    return dict(pairs)
 
 
 def _refuse(text: str) -> NoReturn:
@@ -61,16 +61,6 @@ def _integer(text: str) -> int:
     if len(text) > 18:
         raise Malformed(f"holds an integer of {len(text)} digits")
     return int(text)
-
-
-def _check_depth(document: Node) -> None:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        children = (child for node in level for child in (node.values() if type(node) is dict else node))
-        level = [child for child in children if type(child) in (dict, list)]
-        if not level:
-            return
-    raise Malformed(f"is nested deeper than {MAX_DEPTH} levels")
 
 
 def node_at(parent: Node, key: str) -> Node:

@@ -5,6 +5,7 @@ import math
 import re
 from typing import Any, NoReturn
 
+from reviewbot.json_rules import is_deeper_than, repeated_key
 from reviewbot.text import show_surrogates
 
 DEPTH_CAP = 100
@@ -43,19 +44,18 @@ def parse_json(data: bytes) -> Node:
         raise Malformed(f"no JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(document, dict):
         raise Malformed("the top of the file is no JSON object")
-    _check_depth(document)
+    if is_deeper_than(document, DEPTH_CAP):
+        raise Malformed(f"the JSON is nested deeper than {DEPTH_CAP} levels")
     if _ESCAPED_SURROGATE.search(text):
         _show_surrogates_in(document)
     return document
 
 
 def _parse_object(pairs: list[tuple[str, Any]]) -> Node:
-    node = dict(pairs)
-    if len(node) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    twice = repeated_key(pairs)
+    if twice is not None:
         raise Malformed(f"the key {show_surrogates(twice)[:100]!r} stands twice in one object")
-    return node
+    return dict(pairs)
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -73,20 +73,6 @@ def _parse_float(text: str) -> float:
     if len(text) > 400 or not math.isfinite(number):
         raise Malformed(f"the number {text[:40]} is too large")
     return number
-
-
-def _check_depth(document: Node) -> None:
-    level: list[Any] = [document]
-    for _ in range(DEPTH_CAP):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if type(node) is dict else node)
-            if type(child) in (dict, list)
-        ]
-        if not level:
-            return
-    raise Malformed(f"the JSON is nested deeper than {DEPTH_CAP} levels")
 
 
 def _show_surrogates_in(document: Node) -> None:
