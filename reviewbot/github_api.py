@@ -18,11 +18,6 @@ from reviewbot.errors import UsageError
 from reviewbot.github_answers import (
     Call,
     Conversation,
-    GitHubDenied,
-    GitHubError,
-    GitHubLost,
-    GitHubNotFound,
-    GitHubRefused,
     Node,
     OwnComment,
     PullRequest,
@@ -31,18 +26,25 @@ from reviewbot.github_answers import (
     check_login,
     check_ref,
     check_repository,
-    graphql_error,
-    graphql_path,
     node_at,
     number_at,
     own_comments,
     pending_reviews,
     pull_of_graphql,
     pull_of_rest,
-    refusal,
     sha_at,
     text_at,
     url_at,
+)
+from reviewbot.github_errors import (
+    GitHubDenied,
+    GitHubError,
+    GitHubLost,
+    GitHubNotFound,
+    GitHubRefused,
+    graphql_error,
+    graphql_path,
+    refusal,
 )
 from reviewbot.github_graphql import CONVERSATION, OPEN_HEADS, OpenHead, open_heads
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from reviewbot import __version__
-from reviewbot.github_answers import GitHubLost, check_repository, refusal
+from reviewbot.github_answers import check_repository
 from reviewbot.github_api import SECONDS, GitHubError, ca_file, check_https
+from reviewbot.github_errors import GitHubLost, refusal
 
 if TYPE_CHECKING:
     from requests import Response
