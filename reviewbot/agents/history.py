@@ -5,7 +5,7 @@ on copies when a request is made, so what an earlier request held stays the same
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -23,10 +23,14 @@ Block = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """How a conversation begins: system blocks and the blocks of the first user turn, marks on them."""
+    """How a conversation begins: system blocks and the blocks of the first user turn, marks on them.
+
+    The first ``material`` blocks of that turn are the change, the others say what to do with it.
+    """
 
     system: tuple[Block, ...]
     user: tuple[Block, ...]
+    material: int = 1
 
 
 class History:
@@ -68,7 +72,7 @@ def for_one_request(prompt: Prompt, text: str) -> Prompt:
         {key: value for key, value in block.items() if key != "cache_control" or place not in marked[-1:]}
         for place, block in enumerate(prompt.user)
     ]
-    return Prompt(prompt.system, (*blocks, {"type": "text", "text": text}))
+    return replace(prompt, user=(*blocks, {"type": "text", "text": text}))
 
 
 def estimate_request_tokens(body: object) -> int:

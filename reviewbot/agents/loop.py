@@ -7,11 +7,12 @@ and what ran is charged, also where it failed.
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
-from reviewbot.agents.budget import Account, Ledger, OverBudget
+from reviewbot.agents.asking import Asker, Asking, Ended
+from reviewbot.agents.budget import Account, Ledger
 from reviewbot.agents.calls import ToolCalls, Tools, refuse_calls
-from reviewbot.agents.claude import Ask, ErrorCode, ModelError, Reply, transform
+from reviewbot.agents.claude import Ask, Reply, transform
 from reviewbot.agents.history import (
     CHARACTERS_A_TOKEN,
     History,
@@ -49,20 +50,6 @@ LAST_TURN = (
 
 AT_ONCE = "There are no tools this time: give your final answer now, from what stands above."
 
-_STOPS: dict[ErrorCode, Stop] = {
-    "context": Stop.CONTEXT,
-    "invalid_answer": Stop.INVALID,
-    "bad_request": Stop.INVALID,
-}
-"""Every other failure of a call is ``unavailable``."""
-
-
-class Asker(Protocol):
-    """What the loop needs of ``claude.Claude``."""
-
-    async def ask(self, ask: Ask) -> Reply:
-        """One answer; raises ModelError."""
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -86,14 +73,6 @@ class Run:
     error_code: str = ""
     effort: str = ""
     degraded: bool = False
-
-
-class _Ended(Exception):
-    def __init__(self, stop: Stop, detail: str, error_code: str = "") -> None:
-        super().__init__(detail)
-        self.stop = stop
-        self.detail = detail
-        self.error_code = error_code
 
 
 async def run_agent(  # noqa: PLR0917 - one task and what it works with, as every caller has them
@@ -123,7 +102,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
     )
     try:
         answer = await agent.converse()
-    except _Ended as end:
+    except Ended as end:
         return agent.run(end.stop, detail=end.detail, error_code=end.error_code)
     return agent.run(Stop.DONE, answer=answer)
 
@@ -144,27 +123,23 @@ class _Agent:
     ) -> None:
         self.spec = spec
         self.model = model
-        self.claude = claude
-        self.journal = journal
         self.prompt = prompt
         self.system = prompt.system
         self.tools = toolbox.definitions(spec.tools) if toolbox is not None else []
         self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal)
         self.history = History(prompt, self.tools, marks_turns=toolbox is not None)
         self.account = Account(ledger, model, spec.bounds.usd)
+        self.asking = Asking(spec.name, claude, self.account, journal, prompt.material)
         self.answer_type: Any = spec.answer()
         self.schema = transform(self.answer_type)
         self.max_tokens = self.allowed = spec.bounds.output_tokens
         self.least_tokens = spec.bounds.output_tokens // SHORTEST_SHARE
         self.started = time.monotonic()
-        self.turns = 0
         self.effort = spec.effort
         self.repaired = False
         self.escalated = False
         self.lengthened = False
-        self.last = Usage()
         self.last_weight = 0
-        self.cached = 0
 
     def run(self, stop: Stop, *, answer: object = None, detail: str = "", error_code: str = "") -> Run:
         return Run(
@@ -172,7 +147,7 @@ class _Agent:
             answer=answer,
             usage=self.account.usage,
             usd=self.account.usd if self.account.is_known else None,
-            turns=self.turns,
+            turns=self.asking.turns,
             tool_calls=self.calls.total,
             denied_calls=self.calls.denied,
             seconds=time.monotonic() - self.started,
@@ -183,7 +158,7 @@ class _Agent:
         )
 
     async def converse(self) -> object:
-        """Ask until there is an answer. Raises _Ended for every other end."""
+        """Ask until there is an answer. Raises Ended for every other end."""
         self._expect_one_call()
         while True:
             reply = await self._ask()
@@ -216,33 +191,19 @@ class _Agent:
             ask = replace(ask, max_tokens=room)
         self.allowed = ask.max_tokens
         try:
-            reservation = self.account.reserve(tokens, ask.max_tokens, cached=self.cached)
-        except OverBudget as error:
-            raise _Ended(Stop.USD, str(error)) from None
-        self.turns += 1
-        started = time.monotonic()
-        try:
-            reply = await self.claude.ask(ask)
-        except ModelError as error:
-            usd = self.account.charge(reservation, error.usage, error.model, us_only=error.us_inference)
-            self._record(ask, error.usage, usd, started, request_id=error.request_id, error=error.code)
-            raise self._failed(error) from None
-        except BaseException:
-            # Interrupted while the call was under way: it may be charged all the same.
-            self.account.charge(reservation, None)
+            reply = await self.asking.ask(ask, tokens)
+        except Ended as end:
+            if end.error_code and time.monotonic() >= self.started + self.spec.bounds.seconds:
+                raise self._out_of_time() from None
             raise
-        usd = self.account.charge(reservation, reply.usage, reply.model, us_only=reply.us_inference)
-        self.account.lose(reply.lost, reservation)
-        self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
-        self.last, self.last_weight = reply.usage, weigh(ask.messages)
-        self.cached = reply.usage.prompt
+        self.last_weight = weigh(ask.messages)
         return reply
 
     def _next_ask(self) -> tuple[Ask, int]:
-        """The next request and an upper estimate of its prompt tokens. Raises _Ended at a bound."""
+        """The next request and an upper estimate of its prompt tokens. Raises Ended at a bound."""
         bounds = self.spec.bounds
-        if self.turns >= bounds.steps:
-            raise _Ended(Stop.STEPS, f"No final answer came within {bounds.steps} model calls.")
+        if self.asking.turns >= bounds.steps:
+            raise Ended(Stop.STEPS, f"No final answer came within {bounds.steps} model calls.")
         ask = Ask(
             model=self.model,
             max_tokens=self.max_tokens,
@@ -256,61 +217,31 @@ class _Agent:
         tokens = self._estimate(ask)
         if tokens > bounds.context_tokens:
             allowed = f"{bounds.context_tokens:,} are allowed"
-            raise _Ended(Stop.TOKENS, f"The next request would hold about {tokens:,} tokens; {allowed}.")
+            raise Ended(Stop.TOKENS, f"The next request would hold about {tokens:,} tokens; {allowed}.")
         return ask, tokens
 
     def _estimate(self, ask: Ask) -> int:
         if not self.last_weight:
             return estimate_request_tokens(ask.body())
-        return self.last.prompt + tokens_of(weigh(ask.messages) - self.last_weight)
+        return self.asking.last.prompt + tokens_of(weigh(ask.messages) - self.last_weight)
 
     def _seconds_left(self) -> float:
-        """Seconds until the task's deadline, more than 0. Raises _Ended past it."""
+        """Seconds until the task's deadline, more than 0. Raises Ended past it."""
         left = self.started + self.spec.bounds.seconds - time.monotonic()
         if left <= 0:
             raise self._out_of_time()
         return left
 
-    def _out_of_time(self) -> _Ended:
-        return _Ended(Stop.SECONDS, f"The task was not done within {self.spec.bounds.seconds:g} seconds.")
-
-    def _failed(self, error: ModelError) -> _Ended:
-        if time.monotonic() >= self.started + self.spec.bounds.seconds:
-            return self._out_of_time()
-        return _Ended(_STOPS.get(error.code, Stop.UNAVAILABLE), error.detail, error.code)
-
-    def _record(
-        self,
-        ask: Ask,
-        usage: Usage | None,
-        usd: float | None,
-        started: float,
-        *,
-        request_id: str,
-        stop: str = "",
-        error: str = "",
-    ) -> None:
-        spent = usage or Usage()
-        self.journal.write(
-            "model_call",
-            agent=self.spec.name,
-            model=self.model,
-            turn=self.turns,
-            request_id=one_line(request_id, 100),
-            stop_reason=one_line(stop, 40),
-            error=error,
-            bytes=ask.size(),
-            max_tokens=ask.max_tokens,
-            input=spent.input,
-            output=spent.output,
-            cache_read=spent.cache_read,
-            cache_write=spent.cache_write,
-            usd=usd,
-            seconds=round(time.monotonic() - started, 3),
-        )
+    def _out_of_time(self) -> Ended:
+        return Ended(Stop.SECONDS, f"The task was not done within {self.spec.bounds.seconds:g} seconds.")
 
     async def _use_tools(self, reply: Reply) -> None:
-        room = self.spec.bounds.context_tokens - self.last.prompt - self.last.output - ROOM_TO_ANSWER
+        room = (
+            self.spec.bounds.context_tokens
+            - self.asking.last.prompt
+            - self.asking.last.output
+            - ROOM_TO_ANSWER
+        )
         try:
             async with asyncio.timeout(self._seconds_left()):
                 results = await self.calls.answer(reply.tool_uses, room * CHARACTERS_A_TOKEN)
@@ -324,13 +255,13 @@ class _Agent:
     def _is_last_turn(self, new_tokens: int) -> bool:
         """Whether the call after the next one would likely pass a bound, so that the next must answer."""
         bounds = self.spec.bounds
-        after = self.last.prompt + 2 * new_tokens
-        likely = self.account.likely_usd(after, self.max_tokens, cached=self.last.prompt)
+        after = self.asking.last.prompt + 2 * new_tokens
+        likely = self.account.likely_usd(after, self.max_tokens, cached=self.asking.last.prompt)
         return (
-            self.turns + 1 >= bounds.steps
+            self.asking.turns + 1 >= bounds.steps
             or after + ROOM_TO_ANSWER > bounds.context_tokens
             or not self.account.can_afford(None if likely is None else 2 * likely)
-            or not self.account.pays_twice(after, self.least_tokens, cached=self.last.prompt)
+            or not self.account.pays_twice(after, self.least_tokens, cached=self.asking.last.prompt)
             or self._seconds_left() < bounds.seconds / 5
         )
 
@@ -347,24 +278,24 @@ class _Agent:
         self.history.append("user", [*refuse_calls(reply.tool_uses), {"type": "text", "text": text}])
 
     def _escalate(self, reply: Reply, why: str) -> None:
-        """Raise the effort, once and where that can be paid; else the answer stays invalid. Raises _Ended."""
+        """Raise the effort, once and where that can be paid; else the answer stays invalid. Raises Ended."""
         harder = HARDER.get(self.effort)
-        tokens = self.last.prompt + tokens_of(weigh(reply.sendable)) + ROOM_TO_ANSWER
+        tokens = self.asking.last.prompt + tokens_of(weigh(reply.sendable)) + ROOM_TO_ANSWER
         # Another effort is another prefix: nothing of the conversation is in the cache any more.
         if (
             self.escalated
             or harder is None
-            or self.turns >= self.spec.bounds.steps
+            or self.asking.turns >= self.spec.bounds.steps
             or not self.account.has_room(tokens, self.max_tokens, cached=0)
         ):
-            raise _Ended(Stop.INVALID, f"The answer did not validate, also after a repair: {why}")
-        self.escalated, self.effort, self.cached = True, harder, 0
+            raise Ended(Stop.INVALID, f"The answer did not validate, also after a repair: {why}")
+        self.escalated, self.effort, self.asking.cached = True, harder, 0
 
     def _lengthen(self) -> None:
         """Ask once more from the same prefix, with twice the room for the answer."""
         longer = min(2 * self.allowed, MAX_OUTPUT_TOKENS)
         if self.lengthened or longer == self.allowed:
-            raise _Ended(Stop.TOKENS, f"The answer was cut at {self.allowed:,} output tokens.")
+            raise Ended(Stop.TOKENS, f"The answer was cut at {self.allowed:,} output tokens.")
         self.lengthened = True
         self.max_tokens = self.least_tokens = longer
 
@@ -372,8 +303,8 @@ class _Agent:
 def _end_badly(reply: Reply) -> NoReturn:
     if reply.stop_reason == "refusal":
         why = f" ({reply.refusal})" if reply.refusal else ""
-        raise _Ended(Stop.REFUSED, f"The model refused the task{why}.")
+        raise Ended(Stop.REFUSED, f"The model refused the task{why}.")
     if reply.stop_reason == "model_context_window_exceeded":
-        raise _Ended(Stop.CONTEXT, "The model's context was full before it had answered.", "context")
+        raise Ended(Stop.CONTEXT, "The model's context was full before it had answered.", "context")
     said = one_line(reply.stop_reason, 40)
-    raise _Ended(Stop.INVALID, f"The model stopped with `{said}` and gave nothing to go on from.")
+    raise Ended(Stop.INVALID, f"The model stopped with `{said}` and gave nothing to go on from.")

@@ -86,7 +86,7 @@ def build_security_prompt(
         _text(_change_block(fence, parts), marked=True),
         _text(task),
     )
-    return Prompt((_text(_system(spec), marked=True),), user)
+    return Prompt((_text(_system(spec), marked=True),), user, material=2)
 
 
 def build_test_fix_prompt(
@@ -99,7 +99,7 @@ def build_test_fix_prompt(
     )
     task = render(spec.prompt, part="task", count=count)
     user = (_text(shared), _text(material, marked=True), _text(task))
-    return Prompt((_text(_system(spec), marked=True),), user)
+    return Prompt((_text(_system(spec), marked=True),), user, material=2)
 
 
 def _system(spec: AgentSpec) -> str:

@@ -103,7 +103,7 @@ def tell_of_tests(prompt: Prompt, failures: int) -> Prompt:
     """The prompt of a triage batch with what is known of the tests, which decides about test_fix."""
     known = f"{failures} tests of this change failed." if failures else "No test is known to have failed."
     then = "" if failures else " Name test_fix for no file."
-    return Prompt(prompt.system, (*prompt.user, {"type": "text", "text": known + then}))
+    return replace(prompt, user=(*prompt.user, {"type": "text", "text": known + then}))
 
 
 def plan_security(files: Sequence[FileChange], context_tokens: int) -> list[tuple[FileChange, ...]]:
