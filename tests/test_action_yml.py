@@ -202,6 +202,94 @@ def test_only_a_digest_can_be_the_pin(tree: Path, image: str) -> None:
         release_check().pin(tree, image)
 
 
+def release_job(name: str) -> dict[str, Any]:
+    job = load(ROOT / ".github/workflows/release.yml")["jobs"][name]
+    assert isinstance(job, dict)
+    return job
+
+
+@pytest.fixture(scope="module")
+def sbom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The list of packages as the release's own step writes and checks it, in a copy of what it reads."""
+    folder = tmp_path_factory.mktemp("sbom")
+    for name in ("pyproject.toml", "requirements/run.txt", ".github/release/check.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/cyclonedx-py").symlink_to(tool("cyclonedx-py"))
+    [command] = [
+        step["run"] for step in release_job("sbom")["steps"] if "cyclonedx-py" in step.get("run", "")
+    ]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / "reviewbot.cdx.json"
+
+
+def test_the_release_lists_exactly_the_packages_versions_and_hashes_of_the_lock(sbom: Path) -> None:
+    listed = json.loads(sbom.read_text())
+    pinned = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE)
+    assert [(each["name"], each["version"]) for each in listed["components"]] == pinned
+    assert listed["metadata"]["component"]["name"] == "reviewbot"
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.6")
+    assert release_check().sbom_problems(ROOT, sbom) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"name": "jinja2"', '"name": "jinja3"', "jinja3: the lock says None"),
+        ('"version": "3.1.6"', '"version": "3.1.5"', "says ('3.1.5'"),
+        ('"SHA-256"', '"MD5"', "frozenset()"),
+        ('"components"', '"parts"', "no CycloneDX list"),
+        ("{", "[", "no CycloneDX list"),
+    ],
+)
+def test_a_list_that_is_not_the_lock_is_not_released(
+    sbom: Path, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    other = tmp_path / "other.json"
+    text = sbom.read_text()
+    assert old in text
+    other.write_text(text.replace(old, new))
+    assert words in "\n".join(release_check().sbom_problems(ROOT, other))
+
+
+def test_only_the_job_that_signs_may_sign_and_it_runs_nothing_of_the_repository() -> None:
+    jobs = load(ROOT / ".github/workflows/release.yml")["jobs"]
+    signing = {"id-token": "write", "attestations": "write"}
+    assert [name for name, job in jobs.items() if set(job["permissions"]) & set(signing)] == ["attest"]
+    attest = jobs["attest"]
+    assert attest["permissions"] == signing
+    assert [step.get("run") for step in attest["steps"]] == [None] * len(attest["steps"])
+    assert {step["uses"].partition("@")[0] for step in attest["steps"]} == {
+        "actions/download-artifact",
+        "actions/attest",
+    }
+    signed = [step["with"] for step in attest["steps"] if step["uses"].startswith("actions/attest@")]
+    assert [each.get("sbom-path") for each in signed] == [None, "reviewbot.cdx.json"]
+    assert {each["subject-digest"] for each in signed} == {"${{ needs.image.outputs.digest }}"}
+    assert jobs["pin"]["needs"] == ["image", "attest"], "nothing unsigned becomes the commit that users pin"
+
+
+def test_what_is_signed_is_the_digest_that_was_checked(tmp_path: Path) -> None:
+    [step] = [step for step in release_job("image")["steps"] if step.get("id") == "publish"]
+    name, digest = "ghcr.io/owner/reviewbot", f"sha256:{'c' * 64}"
+    (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$1" != image ] || echo "{name}@{digest}"\n')
+    (tmp_path / "docker").chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{BIN}:/usr/bin:/bin", "GITHUB_REPOSITORY": "Owner/reviewbot", "GITHUB_ACTOR": "a",
+        "TOKEN": "t", "GITHUB_REF_NAME": "v1.2.3", "GITHUB_OUTPUT": str(tmp_path / "outputs"),
+    }  # fmt: skip
+    command = ["bash", "-euo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "outputs").read_text().splitlines())
+    assert outputs == {"image": f"{name}@{digest}", "name": name, "digest": digest}
+    assert set(release_job("image")["outputs"]) == set(outputs)
+
+
 def test_the_image_is_built_from_the_files_that_the_ignore_file_lets_in() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text().splitlines()

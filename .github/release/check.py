@@ -3,8 +3,10 @@
 check.py TAG            refuse a release whose base image, version or tag do not fit
 check.py --image IMAGE  refuse an image that is not named by its digest
 check.py --pin IMAGE    make action.yml use exactly this image
+check.py --sbom FILE    refuse a CycloneDX file that does not list the lock: every package, version and hash
 """
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -40,6 +42,42 @@ def pin(root: Path, image: str) -> None:
     file.write_text(text.replace(BUILT, f"  image: docker://{image}\n"))
 
 
+Packages = dict[str, tuple[str, frozenset[str]]]
+"""Version and SHA-256 digests by the name of the package."""
+
+
+def locked(root: Path) -> Packages:
+    """What the image installs."""
+    text = (root / "requirements/run.txt").read_text().replace("\\\n", " ")
+    pins = (re.match(r"([a-z0-9-]+)==(\S+)", line) for line in text.splitlines())
+    return {
+        pin[1]: (pin[2], frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", pin.string)))
+        for pin in pins
+        if pin
+    }
+
+
+def listed(file: Path) -> Packages:
+    """What a CycloneDX file lists. Raises ValueError, KeyError or TypeError for what is none."""
+    found: Packages = {}
+    for component in json.loads(file.read_text())["components"]:
+        hashes = [each for place in component["externalReferences"] for each in place.get("hashes", ())]
+        digests = frozenset(each["content"] for each in hashes if each["alg"] == "SHA-256")
+        found[component["name"]] = (component["version"], digests)
+    return found
+
+
+def sbom_problems(root: Path, file: Path) -> list[str]:
+    """Where a list of the image's packages differs from the lock, one sentence each."""
+    try:
+        said = listed(file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f"{file.name} is no CycloneDX list of packages: {error!a}"]
+    lock = locked(root)
+    names = sorted(name for name in {*lock, *said} if lock.get(name) != said.get(name))
+    return [f"{name}: the lock says {lock.get(name)}, {file.name} says {said.get(name)}" for name in names]
+
+
 def main(arguments: Sequence[str]) -> str | int:
     """The exit code, or what is wrong."""
     match arguments:
@@ -51,6 +89,8 @@ def main(arguments: Sequence[str]) -> str | int:
             except ValueError as error:
                 return str(error)
             return 0
+        case ["--sbom", file]:
+            return "\n".join(sbom_problems(ROOT, Path(file))) or 0
         case [tag] if not tag.startswith("-"):
             return "\n".join(problems(ROOT, tag)) or 0
     return __doc__ or 2
