@@ -33,6 +33,19 @@ def answered(trigger: Trigger, followed: Followed) -> Ending:
     return Ending(replace(review, verdict=verdict), "", None, followed.problems)
 
 
+def advised(review: Review) -> Ending:
+    """The end of a run whose findings are advice: files were left unread on purpose, and nothing gates.
+
+    What is wrong with the setup stays an error.
+    """
+    verdict = review.verdict
+    if verdict.exit_code > 1:
+        return Ending(review)
+    reason = Reason("command", "Only a part of the agents was asked: this is advice and no verdict.")
+    verdict = Verdict(Conclusion.INCOMPLETE, 0, (), verdict.advisory, (reason, *verdict.reasons))
+    return Ending(replace(review, verdict=verdict))
+
+
 def refuse(review: Review, error: ReviewbotError) -> Review:
     """The same review, its verdict no success whatever it was."""
     refused = failed_review(review.trigger, error, review.changes).verdict

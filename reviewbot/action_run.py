@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from uuid import uuid4
 
-from reviewbot.action_ending import Ending, answered, refuse
+from reviewbot.action_ending import Ending, advised, answered, refuse
 from reviewbot.action_inputs import (
     InputError,
     Inputs,
@@ -25,6 +25,7 @@ from reviewbot.action_inputs import (
     reviewed_environment,
 )
 from reviewbot.change.artifacts import choose_artifacts, unpack_artifacts
+from reviewbot.change.command import Command, Verb
 from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
 from reviewbot.change.payload import (
@@ -116,6 +117,7 @@ class _Run:
         self.secrets_possible = True
         self.is_scan = False
         self.asked_by: CommentEvent | None = None
+        self.command = Command(Verb.REVIEW)
         self.review: Review | None = None
         self.run_id: int | None = None
         self.evidence = Path(environment.get("GITHUB_WORKSPACE", ""))
@@ -138,10 +140,10 @@ class _Run:
         github = self.github = self._connect()
         if isinstance(event, CommentEvent):
             followed = follow_command(event, github, self.inputs.state_key)
-            self.journal.write("command_followed", wants_review=followed.wants_review)
-            if not followed.wants_review:
+            self.journal.write("command_followed", wants_review=followed.review is not None)
+            if followed.review is None:
                 return answered(self.trigger, followed)
-            self.asked_by = event
+            self.asked_by, self.command = event, followed.review
         if self._asks_claude():
             from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
 
@@ -180,7 +182,7 @@ class _Run:
         event, self.asked_by = self.asked_by, None
         if event is None or self.github is None:
             return ending
-        problems = report_review(event, self.github, ending.review, self.inputs.state_key)
+        problems = report_review(event, self.command, self.github, ending.review, self.inputs.state_key)
         return replace(ending, problems=(*ending.problems, *problems))
 
     def _learn(self, event: Event) -> None:
@@ -255,6 +257,8 @@ class _Run:
         self._stop_if_superseded(target, github)
         request, notes = with_memory(self._request(), repository, target, github, self.inputs.state_key)
         review = self._review(repository, target, request, notes)
+        if self.command.is_advice:
+            return advised(review)
         ending = self._publish(review, target, github, repository)
         if not self._turned_out_read_only(ending):
             return ending
@@ -291,6 +295,8 @@ class _Run:
             asked=Asked(path=inputs.policy or POLICY_PATH, overrides=inputs.overrides, tighten=True),
             environment=reviewed_environment(self.environment, inputs),
             secrets_possible=self.secrets_possible,
+            full=self.command.full,
+            agents=self.command.agents,
             secrets=tuple(
                 filter(
                     None,
@@ -344,7 +350,7 @@ class _Run:
         """
         if review.trigger.kind in JOB_GATES:
             return Ending(review, JOB_GATE)
-        if self.github is None or not review.trigger.head_sha:
+        if self.github is None or not review.trigger.head_sha or self.command.is_advice:
             return Ending(review, ADVISORY)
         name = check_name(review.trigger, is_scan=self.is_scan)
         try:

@@ -16,6 +16,8 @@ class Request:
     reads a whole tree and gates nothing: all that it finds was there before. ``carried`` are claims of an
     earlier round, to be held against the blobs again. ``dismissed``: a sentence by fingerprint that says who
     dismissed the finding and why; only people with write access are to be believed here.
+    ``full``: nothing counts as read because an earlier round read it. ``agents`` are those that are asked,
+    by name; empty for all of them.
     ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
     """
 
@@ -32,3 +34,5 @@ class Request:
     carried: tuple[Claim, ...] = ()
     dismissed: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    full: bool = False
+    agents: tuple[str, ...] = ()

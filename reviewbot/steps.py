@@ -103,6 +103,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             journal=run.journal,
             instructions=instructions,
             masker=masker,
+            only=run.request.agents,
         )
     run.spent.extend(agents.outcomes)
     return agents

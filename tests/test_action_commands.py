@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reviewbot.testing import ScriptedModel
 from tests.github.events import comment_event, pull_request_event
 from tests.github.fake import FakeGitHub
 from tests.github.state import IssueComment
@@ -249,3 +250,59 @@ def test_an_answer_that_cannot_be_given_is_no_silent_success(bench: Bench) -> No
     open_pull_request(bench)
     token = bench.fake.token(permissions={"contents": "read", "pull-requests": "read"})
     assert say(bench, "/reviewbot help", github_token=token)[0] == 3
+
+
+FAILED = """<testsuite name="shop" tests="1" failures="1"><testcase classname="tests.test_app" name="test_run">
+<failure message="assert 3 == 4">Traceback (most recent call last):
+  File "app.py", line 4, in run
+AssertionError</failure></testcase></testsuite>"""
+
+
+def asking(model: ScriptedModel) -> dict[str, str]:
+    return {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+
+
+def agents_of(bench: Bench) -> set[str]:
+    return {agent["name"] for agent in bench.report["agents"]}
+
+
+def test_security_reads_every_file_without_triage_and_its_verdict_is_whole(bench: Bench) -> None:
+    open_pull_request(bench)
+    with ScriptedModel("reader") as model:
+        code, _ = say(bench, "/reviewbot security", **asking(model))
+    assert agents_of(bench) - {"verify"} == {"security"}
+    rows = bench.report["coverage"]["files"]
+    assert rows
+    assert all(row["status"] == "reviewed" and "security" in row["by"] for row in rows)
+    assert code == bench.report["verdict"]["exit_code"] == 1
+    [check] = bench.fake.check_runs(NAME)
+    assert (check.name, check.conclusion) == ("reviewbot", "failure")
+    assert len(bench.fake.review_comments(NAME, 1)) > 0
+
+
+def test_tests_is_advice_that_leaves_verdict_summary_and_check_as_they_were(bench: Bench) -> None:
+    open_pull_request(bench)
+    (bench.workspace / "junit.xml").write_text(FAILED)
+    with ScriptedModel("reader") as model:
+        code, _ = say(bench, "/reviewbot tests", junit="junit.xml", **asking(model))
+    assert code == 0
+    assert agents_of(bench) == {"test_fix"}
+    assert {row["status"] for row in bench.report["coverage"]["files"]} == {"unreviewed"}
+    assert bench.report["verdict"]["conclusion"] == "incomplete"
+    [reply] = [each.body for each in bench.fake.issue_comments(NAME, 1) if "reviewbot:v1" in each.body]
+    assert reply.startswith("1 failed test at ")
+    assert "test_fix" in reply
+    assert "This is advice" in reply
+    assert (bench.fake.check_runs(NAME), bench.fake.reviews(NAME, 1)) == ([], [])
+
+
+def test_tests_without_a_report_or_without_a_model_says_what_is_missing(bench: Bench) -> None:
+    open_pull_request(bench)
+    assert say(bench, "/reviewbot tests")[0] == 0
+    assert "`junit`" in replies(bench)[0]
+    (bench.workspace / "junit.xml").write_text(FAILED)
+    assert say(bench, "/reviewbot tests", junit="junit.xml")[0] == 0
+    assert "No agent was asked" in replies(bench)[1]
+    assert say(bench, "/reviewbot tests", junit="nothing/*.xml")[0] == 2
+    assert "nothing/*.xml" in replies(bench)[2]
+    assert (bench.fake.check_runs(NAME), bench.fake.reviews(NAME, 1)) == ([], [])

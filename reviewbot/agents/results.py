@@ -63,7 +63,7 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
     counted = [end for end in ended if not end.redone]
     failed = dict(readable.failed)
     for path in routes.unread:
-        failed[path] = _why_unread(counted, "triage", path) or "triage did not answer for it"
+        failed[path] = _why_unread(counted, "triage", path) or routes.unread_why
     reviewed: dict[str, tuple[str, ...]] = {}
     for change in routes.security:
         why = _why_unread(counted, "security", change.path)

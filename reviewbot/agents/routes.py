@@ -5,7 +5,7 @@ says: the floor, and a result of an analyzer or of a SARIF file on a line that t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reviewbot.agents.floor import Signal, risk_signals
 from reviewbot.agents.tasks import CLOSE_LOOK, RISKS, Entry
@@ -21,7 +21,8 @@ class Routes:
     """Where each file goes. ``security`` has the riskiest first.
 
     ``why`` has the reason for each file of ``security``, in words of ours alone; ``triaged`` has triage's
-    own words for each file that nobody else reads; ``unread`` are files that nobody reads.
+    own words for each file that nobody else reads; ``unread`` are files that nobody reads, ``unread_why``
+    the reason where no task of theirs has one.
     """
 
     security: tuple[FileChange, ...]
@@ -29,6 +30,7 @@ class Routes:
     triaged: Mapping[str, str]
     unread: tuple[str, ...]
     signals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unread_why: str = "triage did not answer for it"
 
 
 Claimed = Mapping[str, tuple[Signal, ...]]
@@ -55,6 +57,19 @@ def claim_files(
         if signals:
             claimed[change.path] = signals
     return claimed
+
+
+def claim_every(files: Iterable[FileChange], claimed: Claimed) -> Claimed:
+    """The same, and every other file too, because somebody asked for the security agent alone."""
+    asked = Signal("asked", "somebody asked for it")
+    return {change.path: claimed.get(change.path, (asked,)) for change in files}
+
+
+def leave_unread(routes: Routes, asked: Sequence[str]) -> Routes:
+    """The same without the security agent: what it would have read nobody reads."""
+    left = tuple(change.path for change in routes.security)
+    why = f"only {' and '.join(asked)} was asked"
+    return replace(routes, security=(), why={}, unread=(*routes.unread, *left), unread_why=why)
 
 
 def _speaks_of_security(item: Evidence) -> bool:

@@ -27,7 +27,7 @@ from reviewbot.agents.prompts import (
 from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
 from reviewbot.agents.results import Ended, sum_up
 from reviewbot.agents.rounds import SecurityRound
-from reviewbot.agents.routes import Claimed, Routes, claim_files, route_files
+from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
 from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.agents.tasks import (
@@ -72,12 +72,15 @@ def review_with_agents(
     journal: Journal,
     instructions: Sequence[tuple[str, str]] = (),
     masker: Masker | None = None,
+    only: Collection[str] = (),
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
     ``excluded`` are paths that nobody has to read. ``models`` gives a model id by agent or, where the
     agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
+    ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
+    nobody was asked to read is unread.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -91,6 +94,7 @@ def review_with_agents(
         models=models,
         journal=journal,
         instructions=[(path, masker.mask_text(text)) for path, text in instructions],
+        only=frozenset(only),
     )
 
     async def run() -> AgentsReview:
@@ -115,6 +119,7 @@ class _Desk:
     models: Mapping[str, str]
     journal: Journal
     instructions: Sequence[tuple[str, str]]
+    only: frozenset[str] = frozenset()
     ended: list[Ended] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     admission: Admission = field(init=False)
@@ -133,13 +138,21 @@ class _Desk:
         claimed = await asyncio.to_thread(
             claim_files, self.readable.files, self.evidence, self.changes.head_sha
         )
-        self.ledger.keep(self.ledger.limit_usd * (1 - _TRIAGE_SHARE))
-        entries = await self._triage(claimed)
-        self.ledger.keep(0)
+        entries: dict[str, Entry] = {}
+        if self._asks("triage"):
+            self.ledger.keep(self.ledger.limit_usd * (1 - _TRIAGE_SHARE))
+            entries = await self._triage(claimed)
+            self.ledger.keep(0)
+        else:
+            claimed = claim_every(self.readable.files, claimed)
         routes = route_files(self.readable.files, entries, claimed)
+        routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         self._record_routes(routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
         return sum_up(self.ended, routes, entries, self.readable, self.ledger, self.notes)
+
+    def _asks(self, agent: str) -> bool:
+        return not self.only or agent in self.only
 
     # Triage.
 
@@ -245,6 +258,9 @@ class _Desk:
     async def _fix_tests(self, entries: Mapping[str, Entry]) -> None:
         failures = failed_tests(self.evidence)
         if not failures:
+            return
+        if not self._asks("test_fix"):
+            self.notes.append("test_fix was not asked about the failed tests.")
             return
         spec = SPECS["test_fix"]
         text, shown = render_failures(failures)

@@ -23,18 +23,42 @@ class Verb(StrEnum):
 
     HELP = "help"
     REVIEW = "review"
+    SECURITY = "security"
+    TESTS = "tests"
     EXPLAIN = "explain"
     DISMISS = "dismiss"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. ``wrong`` is a sentence where it cannot be followed; it is answered with the help then."""
+    """One command. ``wrong`` is a sentence where it cannot be followed; it is answered with the help then.
+
+    ``full``: nothing that an earlier round read is taken as read.
+    """
 
     verb: Verb
     finding: str = ""
     reason: str = ""
     wrong: str = ""
+    full: bool = False
+
+    @property
+    def wants_review(self) -> bool:
+        """Whether it takes a run over the change to answer it."""
+        return self.verb in (Verb.REVIEW, Verb.SECURITY, Verb.TESTS)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that are asked; empty for all of them."""
+        return _AGENTS.get(self.verb, ())
+
+    @property
+    def is_advice(self) -> bool:
+        """Whether what is found is only answered: it leaves files unread, so it says nothing of a merge."""
+        return self.verb is Verb.TESTS
+
+
+_AGENTS = {Verb.SECURITY: ("security",), Verb.TESTS: ("test_fix",)}
 
 
 class Rights(Protocol):
@@ -62,8 +86,16 @@ def parse_command(body: str) -> Command | None:
 
 
 def _with_argument(verb: Verb, argument: str) -> Command:
-    if verb in (Verb.HELP, Verb.REVIEW):
-        return Command(verb) if not argument else Command(Verb.HELP, wrong=f"`{verb}` stands alone.")
+    if verb in (Verb.EXPLAIN, Verb.DISMISS):
+        return _about_finding(verb, argument)
+    full = verb is Verb.REVIEW and argument == "full"
+    if argument and not full:
+        more = " or with `full`" if verb is Verb.REVIEW else ""
+        return Command(Verb.HELP, wrong=f"`{verb}` stands alone{more}.")
+    return Command(verb, full=full or verb is Verb.SECURITY)
+
+
+def _about_finding(verb: Verb, argument: str) -> Command:
     named, _, reason = argument.partition(" ")
     found = _FINDING.fullmatch(named)
     if found is None:

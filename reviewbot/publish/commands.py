@@ -48,10 +48,10 @@ class Talker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What became of a comment: ``wants_review``, or all is done and ``sentence`` says what."""
+    """What became of a comment: ``review`` is still to be done, or all is done as ``sentence`` says."""
 
     sentence: str
-    wants_review: bool = False
+    review: Command | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -63,8 +63,8 @@ def follow_command(event: CommentEvent, github: Talker, key: bytes | None) -> Fo
     if not may_command(github, event.repository, event.author):
         return Followed(f"Nothing was reviewed: {event.author} has no write access to the repository.")
     problems = _react(event, github)
-    if command.verb is Verb.REVIEW:
-        return Followed("", wants_review=True, problems=problems)
+    if command.wants_review:
+        return Followed("", command, problems)
     scope = Scope(event.repository, event.number)
     conversation = github.read_conversation(event.repository, event.number)
     if not is_answered(event.comment_id, conversation, scope, key):
@@ -75,13 +75,15 @@ def follow_command(event: CommentEvent, github: Talker, key: bytes | None) -> Fo
     return Followed(f"Nothing was reviewed: the command `{command.verb}` was answered.", problems=problems)
 
 
-def report_review(event: CommentEvent, github: Talker, review: Review, key: bytes | None) -> tuple[str, ...]:
+def report_review(
+    event: CommentEvent, command: Command, github: Talker, review: Review, key: bytes | None
+) -> tuple[str, ...]:
     """Answer the comment that asked for the review, unless a run did before; sentences where it failed."""
     scope = Scope(event.repository, event.number)
     try:
         conversation = github.read_conversation(event.repository, event.number)
         if not is_answered(event.comment_id, conversation, scope, key):
-            body = render_reply(render_outcome(review), event.comment_id, scope, key)
+            body = render_reply(render_outcome(review, command), event.comment_id, scope, key)
             github.create_comment(event.repository, event.number, body)
     except GitHubError as error:
         return (f"The command could not be answered: {error.sentences}",)

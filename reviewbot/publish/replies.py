@@ -1,17 +1,24 @@
 """What is answered to a command. Pure: text that ends in a marker, so that no command is answered twice."""
 
 from reviewbot.change.command import Command, Verb
-from reviewbot.core import Review
+from reviewbot.core import Finding, Review
 from reviewbot.github_answers import CALLED, Conversation
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_link
 from reviewbot.publish.markers import Scope, read_marker, reply_marker
 from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line
+from reviewbot.publish.spending import spending
 from reviewbot.publish.threads import find_summary
+
+MOST_ADVICE = 10
+"""Explanations in one answer."""
 
 _COMMANDS = (
     ("help", "this list"),
     ("review", "review this pull request again, also a draft"),
+    ("review full", "the same, and nothing counts as read because it was read before"),
+    ("security", "let the security agent read every changed file, whatever triage says"),
+    ("tests", "let test_fix explain the failed tests; advice, the verdict stays"),
     ("explain FINDING", "where a finding stands and how it ends"),
     ("dismiss FINDING REASON", "it blocks no more, and stands in the report as dismissed with your reason"),
 )
@@ -38,11 +45,38 @@ def render_help(command: Command) -> str:
     return "\n".join([*([command.wrong, ""] if command.wrong else []), *rows, "", end])
 
 
-def render_outcome(review: Review) -> str:
+def render_outcome(review: Review, command: Command) -> str:
     """What became of a review that somebody asked for."""
+    if command.is_advice and review.trigger.head_sha and not review.verdict.exit_code > 1:
+        return _render_advice(review)
     said = markdown_text(one_line(f"{summary.conclusion(review)}: {summary.headline(review)}", 600))
     head = review.trigger.head_sha[:12]
     return f"Reviewed {head}. {said}." if head else f"{said}."
+
+
+def _render_advice(review: Review) -> str:
+    """What test_fix says, the first findings of it, and that it decides nothing."""
+    said = [finding for finding in review.findings if finding.evidence.tool == "test_fix"]
+    failed = sum(item.source == "junit" for item in review.evidence)
+    heard = any(outcome.task.agent == "test_fix" for outcome in review.outcomes)
+    lines = [f"- {markdown_text(one_line(_told(finding), 600))}" for finding in said[:MOST_ADVICE]]
+    if len(said) > MOST_ADVICE:
+        lines.append(f"- … and {len(said) - MOST_ADVICE} more; they stand in the report of the run.")
+    if not failed:
+        lines = ["No failed test was handed in. Name the reports in the input `junit` of this workflow."]
+    elif not heard:
+        lines = ["No agent was asked. " + markdown_text(one_line(" ".join(review.notes), 400))]
+    elif not said:
+        stops = ", ".join(dict.fromkeys(outcome.detail for outcome in review.outcomes if outcome.detail))
+        lines = [f"test_fix explains none of them. {markdown_text(one_line(stops, 300))}".strip()]
+    head = f"{summary.count(failed, 'failed test')} at {review.trigger.head_sha[:12]}. {spending(review)}"
+    return "\n".join([head.strip(), "", *lines, "", "This is advice: the verdict stays as it was."])
+
+
+def _told(finding: Finding) -> str:
+    at = finding.location
+    place = f" ({at.path}:{at.start_line})" if at else ""
+    return f"{finding.evidence.title}{place}. {summary.explanation(finding)}"
 
 
 def render_about_finding(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from reviewbot.agents.routes import claim_files, route_files, summarise
+from reviewbot.agents.routes import claim_every, claim_files, leave_unread, route_files, summarise
 from reviewbot.agents.tasks import Entry
 from reviewbot.core import Evidence, Location, Severity, Side
 from tests.agents.test_excerpts import changed, hunk_of
@@ -104,3 +104,19 @@ def test_why_a_file_was_chosen_holds_no_word_of_triage() -> None:
     assert routes.why[SHELL.path].startswith("triage: high; floor: ")
     assert "hunter2" not in summarise((SHELL, PLAIN), routes.why)
     assert summarise((SHELL, PLAIN), routes.why).endswith("(and 1 more files)")
+
+
+def test_where_security_is_asked_alone_every_file_goes_there() -> None:
+    files = [PLAIN, SHELL]
+    claimed = claim_every(files, claim_files(files))
+    routes = route_files(files, {}, claimed)
+    assert {change.path for change in routes.security} == {PLAIN.path, SHELL.path}
+    assert routes.why[PLAIN.path] == "floor: asked"
+    assert routes.unread == ()
+
+
+def test_what_an_agent_that_was_not_asked_would_have_read_is_unread() -> None:
+    routes = leave_unread(route_files([PLAIN, SHELL], {PLAIN.path: NOTHING}), ["test_fix"])
+    assert (routes.security, routes.why, routes.unread) == ((), {}, (SHELL.path,))
+    assert set(routes.triaged) == {PLAIN.path}
+    assert routes.unread_why == "only test_fix was asked"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from reviewbot.change.command import Command, Verb
 from reviewbot.change.payload import CommentEvent
 from reviewbot.core import Sha
 from reviewbot.github_answers import Call, Conversation, OwnComment
@@ -17,6 +18,7 @@ from tests.publish.test_github import pull_request
 ONE = "0123456789abcdef"
 SCOPE = Scope("acme/shop", 7)
 KEY = b"a long secret"
+REVIEW = Command(Verb.REVIEW)
 CALLED = CommentEvent("acme/shop", 7, True, 55, "/reviewbot help", "mona", True, "mona", 1)
 INLINE = "https://github.com/acme/shop/pull/7#discussion_r9"
 SUMMARY = "https://github.com/acme/shop/pull/7#issuecomment-8"
@@ -82,13 +84,13 @@ def test_a_command_is_answered_once() -> None:
 )
 def test_whoever_calls_nobody_costs_no_request(changes: dict[str, object]) -> None:
     talk = Talk()
-    assert not follow_command(replace(CALLED, **changes), talk, KEY).wants_review  # type: ignore[arg-type]
+    assert not follow_command(replace(CALLED, **changes), talk, KEY).review  # type: ignore[arg-type]
     assert talk.calls == []
 
 
 def test_a_review_is_left_to_the_caller() -> None:
     talk = Talk()
-    assert follow_command(replace(CALLED, body="/reviewbot review"), talk, KEY).wants_review
+    assert follow_command(replace(CALLED, body="/reviewbot review"), talk, KEY).review
     assert talk.calls == ["read_permission", "react"]
 
 
@@ -102,10 +104,10 @@ def test_a_reaction_that_fails_is_a_problem_and_no_end() -> None:
 def test_what_became_of_a_review_is_answered_once_and_a_failure_is_said() -> None:
     talk = Talk()
     made = review(finding(1), blocking=1)
-    assert report_review(CALLED, talk, made, KEY) == ()
+    assert report_review(CALLED, REVIEW, talk, made, KEY) == ()
     assert talk.comments[0].startswith(f"Reviewed {HEAD[:12]}. fail: 1 finding blocks this change.\n")
-    assert report_review(CALLED, Talk(said(talk.comments[0])), made, KEY) == ()
-    [problem] = report_review(CALLED, Talk(create_comment=GitHubDenied("No.")), made, KEY)
+    assert report_review(CALLED, REVIEW, Talk(said(talk.comments[0])), made, KEY) == ()
+    [problem] = report_review(CALLED, REVIEW, Talk(create_comment=GitHubDenied("No.")), made, KEY)
     assert "could not be answered" in problem
 
 
