@@ -12,6 +12,9 @@ from reviewbot.claims import Usage
 GROWTH_TOKENS = 2_000
 """What one round of tools adds to a prompt, as a rule."""
 
+_WORK_TOKENS = 10_000
+"""A prompt by which the prices of two models are compared, with a tenth of it as output."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reservation:
@@ -110,6 +113,15 @@ def affordable_prompt(model: str, max_output_tokens: int, usd: float, *, calls: 
         return inf
     growth = GROWTH_TOKENS if calls > 1 else 0
     return max(0.0, ((usd - calls * output) / write * 10_000 - growth) / calls)
+
+
+def scale_bound(usd: float, model: str, usual: str) -> float:
+    """Dollars for the same work on ``model`` that take ``usd`` at most on the ``usual`` model of a tier.
+
+    Never less than ``usd``; the same where one of the two prices is unknown.
+    """
+    there, here = (worst_case_usd(each, _WORK_TOKENS, _WORK_TOKENS // 10) for each in (model, usual))
+    return usd * max(1.0, there / here) if there and here else usd
 
 
 class OverBudget(Exception):

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reviewbot.agents.admission import Admission, Warmth
-from reviewbot.agents.budget import Ledger
+from reviewbot.agents.budget import Ledger, scale_bound
 from reviewbot.agents.claude import Claude
 from reviewbot.agents.excerpts import mask_changes, mask_evidence
 from reviewbot.agents.gaps import explain_stop
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.loop import Asker, Run, run_agent
+from reviewbot.agents.prices import MODELS
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
@@ -301,6 +302,8 @@ class _Desk:
         if not admitted:
             await self.admission.enter(spec)
         model = self._model(spec)
+        usd = scale_bound(spec.bounds.usd, model, MODELS[spec.model_tier])
+        spec = replace(spec, bounds=replace(spec.bounds, usd=usd))
         known = self.admission.refuse(model)
         toolbox = self.toolbox if spec.tools else None
         try:

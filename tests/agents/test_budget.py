@@ -9,6 +9,7 @@ from reviewbot.agents.budget import (
     OverBudget,
     affordable_output,
     affordable_prompt,
+    scale_bound,
 )
 from reviewbot.agents.prices import worst_case_usd
 from reviewbot.claims import Usage
@@ -165,3 +166,15 @@ def test_a_run_pays_twice_where_the_second_call_fits_at_its_worst_beside_the_fir
     assert [pays(0.149), pays(0.151)] == [False, True]
     # The first one reads 10,000 tokens for 0.002.
     assert [pays(0.101, 10_000), pays(0.103, 10_000)] == [False, True]
+
+
+def test_a_dearer_model_of_a_tier_has_a_bound_that_pays_for_the_same_work() -> None:
+    scaled = scale_bound(0.10, "claude-opus-5-5", "claude-haiku-5-5")
+    whole = worst_case_usd("claude-opus-5-5", 15_000, 16_000)
+    assert whole is not None
+    assert 0.10 < whole < scaled
+
+
+def test_a_cheaper_or_unknown_model_keeps_the_bound() -> None:
+    assert scale_bound(0.90, "claude-haiku-5-5", "claude-opus-5-5") == 0.90
+    assert scale_bound(0.90, "claude-of-next-year", "claude-opus-5-5") == 0.90

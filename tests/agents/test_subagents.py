@@ -365,6 +365,15 @@ def test_the_journal_says_where_each_file_went_and_holds_no_code(sandbox: Sandbo
     assert (routed["app/area.py"]["risk"], routed["app/area.py"]["signals"]) == ("low", [])
 
 
+def test_triage_on_a_dear_model_is_paid_for(sandbox: Sandbox) -> None:
+    files: dict[str, str | bytes] = {f"area{number}.py": QUIET * 40 for number in range(8)}
+    base, head = change(sandbox, files)
+    with ScriptedModel("reader") as model:
+        found = review(sandbox, base, head, model, models={**MODELS, "triage": MODELS["opus"]})
+    assert found.gaps == () and found.failed == {}
+    assert {served.body["model"] for served in model.requests} == {MODELS["opus"]}
+
+
 def test_an_agent_may_have_a_model_of_its_own(sandbox: Sandbox) -> None:
     base, head = change(sandbox, {"app/run.py": RISKY})
     with ScriptedModel("reader") as model:
