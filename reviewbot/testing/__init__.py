@@ -9,6 +9,10 @@
 A fault may be the name of a behaviour, and be chosen by a function of the request: with
 ``faults={lambda body: "haiku" in body["model"]: "skipper"}`` only triage skips everything.
 
+Message batches are played, too: with ``batch_seconds=60`` a batch ends after a minute, with
+``batch_faults={"create": ["reset"]}`` the answer to the first creation is lost, and the faults ``expired``,
+``canceled`` and all those with a status are ends of items.
+
 The names of behaviours are the keys of BEHAVIOURS, those of faults the keys of FAULTS; both may also be
 values of one's own: a function of the request body that returns a Turn, and a Fault. What it accepts is
 in ``checks``, how it counts tokens and dollars in ``accounting``.

@@ -35,8 +35,9 @@ def describe_model(name: str, retired: Collection[str]) -> dict[str, Any]:
 def _capabilities(name: str) -> dict[str, Any]:
     """This double plays structured outputs, effort and thinking; everything else it says it cannot do."""
     yes, no = {"supported": True}, {"supported": False}
-    names = "batch citations code_execution image_input pdf_input".split()
+    names = "citations code_execution image_input pdf_input".split()
     return {
+        "batch": yes,
         **dict.fromkeys(names, no),
         "structured_outputs": yes,
         "context_management": no,

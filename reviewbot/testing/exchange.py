@@ -11,10 +11,11 @@ from reviewbot.testing.faults import Fault
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One ``POST /v1/messages`` and what came of it.
+    """One ``POST /v1/messages``, or one item of a batch, and what came of it.
 
     ``raw`` are the bytes as they came, ``headers`` lower-case names without credentials. ``usage`` and
     ``usd`` are what the answer cost (empty and 0 for an error), also where a fault kept it from the client.
+    ``batch`` is the id of the batch it was an item of: then ``status`` is 0 where nobody answered it.
     """
 
     number: int
@@ -26,6 +27,7 @@ class Served:
     usage: Mapping[str, Any] = field(default_factory=dict)
     usd: float = 0.0
     fault: Fault | None = None
+    batch: str = ""
 
 
 def parse_body(raw: bytes) -> Any:

@@ -7,7 +7,17 @@ from typing import Any, Literal
 Json = Mapping[str, Any]
 
 Break = Literal[
-    "", "reset", "early_end", "stream_error", "html", "broken_json", "no_usage", "no_stop_reason", "empty"
+    "",
+    "reset",
+    "early_end",
+    "stream_error",
+    "html",
+    "broken_json",
+    "no_usage",
+    "no_stop_reason",
+    "empty",
+    "expired",
+    "canceled",
 ]
 
 
@@ -20,7 +30,8 @@ class Fault:
     ``reset`` cuts the connection, ``early_end`` ends the body halfway without an error, ``stream_error``
     sends an error event halfway (of a stream; else it is status 529), ``html`` is a page with status
     200, ``broken_json`` half a JSON, ``no_usage`` and ``no_stop_reason`` leave those out, ``empty`` has no
-    content. ``behaviour`` lets another behaviour answer this request.
+    content. ``expired`` and ``canceled`` are ends of an item of a batch, and cost nothing (for any other
+    request they are status 529). ``behaviour`` lets another behaviour answer this request.
     """
 
     status: int = 0
@@ -72,6 +83,8 @@ FAULTS: Mapping[str, Fault] = {
             "no_usage",
             "no_stop_reason",
             "empty",
+            "expired",
+            "canceled",
         )
     },
 }

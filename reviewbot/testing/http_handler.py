@@ -4,19 +4,21 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reviewbot.testing.accounting import Charge
+from reviewbot.testing.batches import MAXIMUM_BATCH_BYTES, Batches
 from reviewbot.testing.catalogue import describe_model
 from reviewbot.testing.checks import MAXIMUM_BYTES, Refused, Rules, check_headers
 from reviewbot.testing.exchange import Served, parse_body
 from reviewbot.testing.faults import FAULTS, Fault
 from reviewbot.testing.wire import render_events
 
+BATCHES = "/v1/messages/batches"
 SECRET_HEADERS = ("authorization", "x-api-key", "cookie", "proxy-authorization")
 
 
@@ -25,6 +27,11 @@ class Model(Protocol):
 
     rules: Rules
     refused: list[str]
+    batches: Batches
+    on_batch: Callable[[str], None]
+
+    def open_batch_request(self, kind: str) -> Fault | None:
+        """Note a request about batches; what goes wrong with it."""
 
     def open_request(self) -> int:
         """The number of a new request."""
@@ -63,7 +70,10 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing is printed: ``requests`` and ``refused`` tell what happened."""
 
     def do_GET(self) -> None:
-        """``/v1/models`` and ``/v1/models/{id}``."""
+        """``/v1/models``, ``/v1/models/{id}``, and the batches."""
+        if urlsplit(self.path).path.startswith(BATCHES):
+            self._batches(b"")
+            return
         self._request_id = "req_models"
         try:
             check_headers(self._headers(), self.model.rules)
@@ -83,10 +93,14 @@ class Handler(BaseHTTPRequestHandler):
         return describe_model(name, self.model.rules.retired)
 
     def do_POST(self) -> None:
-        """``/v1/messages`` and ``/v1/messages/count_tokens``."""
+        """``/v1/messages``, ``/v1/messages/count_tokens``, and the batches."""
         path = urlsplit(self.path).path
         length = int(self.headers.get("content-length") or 0)
-        raw = self.rfile.read(min(length, MAXIMUM_BYTES + 1))
+        is_batch = path.startswith(BATCHES)
+        raw = self.rfile.read(min(length, (MAXIMUM_BATCH_BYTES if is_batch else MAXIMUM_BYTES) + 1))
+        if is_batch:
+            self._batches(raw)
+            return
         if path == "/v1/messages":
             self._messages(raw)
             return
@@ -99,6 +113,63 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refusal:
             self.model.refused.append(str(refusal))
             self._refuse(refusal)
+
+    def _batches(self, raw: bytes) -> None:
+        """One request about batches: create, retrieve, list, results or cancel."""
+        self._request_id = "req_batches"
+        try:
+            check_headers(self._headers(), self.model.rules)
+            kind, batch_id = self._batch_route()
+            fault = self.model.open_batch_request(kind) or Fault()
+            if fault.status:
+                self._send(fault.status, fault.error(self._request_id), fault.headers)
+                return
+            value = self._batch_answer(kind, batch_id, raw)
+            if kind == "create":
+                self.model.on_batch("created")
+        except Refused as refusal:
+            self.model.refused.append(str(refusal))
+            self._refuse(refusal)
+            return
+        kind_of_data = "application/x-jsonl" if isinstance(value, bytes) else "application/json"
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        if fault.how == "reset":
+            self._reset()
+        elif fault.how in ("early_end", "broken_json"):
+            self._send_bytes(200, data[: len(data) // 2], kind_of_data)
+        elif fault.how == "html":
+            self._send_bytes(200, b"<html><body>Please sign in.</body></html>", "text/html")
+        else:
+            self._send_bytes(200, b"" if fault.how == "empty" else data, kind_of_data)
+
+    def _batch_route(self) -> tuple[str, str]:
+        """Which request it is, and about which batch."""
+        batch_id, _, rest = urlsplit(self.path).path.removeprefix(BATCHES).strip("/").partition("/")
+        routes = {
+            ("POST", False, ""): "create",
+            ("GET", False, ""): "list",
+            ("GET", True, ""): "retrieve",
+            ("GET", True, "results"): "results",
+            ("POST", True, "cancel"): "cancel",
+        }
+        kind = routes.get((self.command, bool(batch_id), rest))
+        if kind is None:
+            raise Refused(f"{self.path}: the scripted model has no such path", 404, "not_found_error")
+        return kind, unquote(batch_id)
+
+    def _batch_answer(self, kind: str, batch_id: str, raw: bytes) -> "bytes | dict[str, Any]":
+        batches, base_url = self.model.batches, f"http://{self.headers.get('host')}"
+        if kind == "create":
+            if len(raw) > MAXIMUM_BATCH_BYTES:
+                self.close_connection = True
+                raise Refused("Request exceeds the maximum size", 413, "request_too_large")
+            return batches.create(parse_body(raw))
+        if kind == "list":
+            return batches.list(dict(parse_qsl(urlsplit(self.path).query)), base_url)
+        if kind == "results":
+            return batches.results(batch_id)
+        find = batches.cancel if kind == "cancel" else batches.retrieve
+        return find(batch_id, base_url)
 
     def _messages(self, raw: bytes) -> None:
         number = self.model.open_request()
@@ -120,7 +191,8 @@ class Handler(BaseHTTPRequestHandler):
         self.model.check(body)
         fault = self.model.find_fault(served.number, body)
         served = replace(served, body=body, fault=fault)
-        if fault and fault.how == "stream_error" and not body.get("stream"):
+        is_strange = fault and (fault.how == "stream_error" and not body.get("stream"))
+        if is_strange or (fault and fault.how in ("expired", "canceled")):
             fault = FAULTS["overloaded"]
         if fault and fault.status:
             self.model.note(replace(served, status=fault.status))

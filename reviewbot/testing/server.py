@@ -3,12 +3,13 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from reviewbot.testing.accounting import PRICES, Block, Charge, PromptCache, compact, lay_out
+from reviewbot.testing.batches import Batches
 from reviewbot.testing.behaviours import BEHAVIOURS, Behaviour
 from reviewbot.testing.checks import Refused, Rules, bare_messages, check_history, check_request
 from reviewbot.testing.exchange import Served
@@ -28,8 +29,13 @@ class ScriptedModel:
     ``seed``: makes the ids of answers differ between servers. ``latency_seconds``: how long every
     answer takes. ``faults``: which requests fail, and how. ``key``: the one bearer token that is taken
     ("" takes any, None needs none). ``retired``: models that exist but no longer answer.
-    ``clock``: seconds, for the lifetime of cache entries. Requests the real API would refuse are refused,
-    and ``refused`` says why; ``requests`` holds every message request in the order they came.
+    ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
+    takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by
+    their kind (create, retrieve, list, results, cancel). ``on_batch`` is called with the kind of each such
+    request when it comes, and with ``created`` once a batch exists that its client does not know yet.
+    Requests the real API would refuse are refused, and ``refused`` says why; ``requests`` holds every
+    message request in the order they came, items of batches among them, and ``batch_requests`` the kinds of
+    the requests about batches.
     """
 
     def __init__(
@@ -43,6 +49,9 @@ class ScriptedModel:
         retired: Collection[str] = (),
         context_tokens: int = CONTEXT_TOKENS,
         clock: Callable[[], float] = time.monotonic,
+        batch_seconds: float = 0.0,
+        batch_faults: Mapping[str, Sequence[Fault | str]] | None = None,
+        on_batch: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.behaviour = (
             _named("behaviour", behaviour, BEHAVIOURS) if isinstance(behaviour, str) else behaviour
@@ -55,6 +64,13 @@ class ScriptedModel:
             for when, fault in (faults or {}).items()
         }
         self.context_tokens = context_tokens
+        self.batches = Batches(self, batch_seconds, clock)
+        self.batch_requests: list[str] = []
+        self.on_batch = on_batch
+        self._batch_faults = {
+            kind: [_named("fault", each, FAULTS) if isinstance(each, str) else each for each in each_one]
+            for kind, each_one in (batch_faults or {}).items()
+        }
         self.refused: list[str] = []
         self.counted: list[Json] = []
         self._seed, self._clock = seed, clock
@@ -107,6 +123,15 @@ class ScriptedModel:
     def find_fault(self, number: int, body: Json) -> Fault | None:
         """What goes wrong with this request."""
         return find_fault(self.faults, number, body)
+
+    def open_batch_request(self, kind: str) -> Fault | None:
+        """Note a request about batches; what goes wrong with it."""
+        with self._lock:
+            self.batch_requests.append(kind)
+            waiting = self._batch_faults.get(kind)
+            fault = waiting.pop(0) if waiting else None
+        self.on_batch(kind)
+        return fault
 
     def count(self, body: Json) -> int:
         """The tokens of a prompt. Raises Refused."""
