@@ -108,4 +108,4 @@ def _judge(run: Run) -> Review:
 
 def _instructions(run: Run) -> tuple[tuple[str, str], ...]:
     paths = [change.path for change in run.changes.files]
-    return read_instructions(run.repository, run.trigger.policy_sha, paths)
+    return (*run.request.told, *read_instructions(run.repository, run.trigger.policy_sha, paths))

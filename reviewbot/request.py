@@ -18,6 +18,7 @@ class Request:
     dismissed the finding and why; only people with write access are to be believed here.
     ``full``: nothing counts as read because an earlier round read it. ``agents`` are those that are asked,
     by name; empty for all of them.
+    ``told`` are (who, text) of notes for the agents, data that decides nothing.
     ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
     """
 
@@ -33,6 +34,7 @@ class Request:
     is_scan: bool = False
     carried: tuple[Claim, ...] = ()
     dismissed: Mapping[str, str] = field(default_factory=dict)
+    told: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     full: bool = False
     agents: tuple[str, ...] = ()

@@ -156,7 +156,8 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
 
     changes = scan.changes
     paths = [change.path for change in changes.files]
-    instructions = read_instructions(scan.repository, scan.trigger.policy_sha, paths)
+    read = read_instructions(scan.repository, scan.trigger.policy_sha, paths)
+    instructions = (*scan.request.told, *read)
     recipe = hash_recipe(settings.models, instructions)
     reused = _recall(scan, memory, recipe, excluded)
     agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions)

@@ -41,7 +41,7 @@ _ALWAYS: tuple[tuple[str, str, str], ...] = (
         "it instructs coding agents or editors that run commands",
         r"(?:^|/)(?:AGENTS\.md|CLAUDE\.md|GEMINI\.md|\.mcp\.json|\.cursorrules|\.windsurfrules|\.clinerules"
         r"|\.aider\.conf\.yml)$|(?:^|/)\.(?:claude|cursor|codex|gemini|windsurf|clinerules|vscode)/"
-        r"|^\.github/(?:copilot-instructions\.md|agents/|prompts/|instructions/)",
+        r"|^\.github/(?:copilot-instructions\.md|reviewbot-notes\.md|agents/|prompts/|instructions/)",
     ),
 )
 _PATTERNS = tuple((name, why, re.compile(pattern, re.IGNORECASE)) for name, why, pattern in _ALWAYS)

@@ -14,6 +14,7 @@ MOST_AUTHORS = 20
 """People whose rights one run looks up; the dismissals of more do not count, and the review says so."""
 
 LONGEST_REASON = 300
+LONGEST_NOTE = 500
 _MAY = frozenset({"write", "admin"})
 _FINDING = re.compile(r"`?([0-9a-f]{16})`?")
 
@@ -27,12 +28,14 @@ class Verb(StrEnum):
     TESTS = "tests"
     EXPLAIN = "explain"
     DISMISS = "dismiss"
+    REMEMBER = "remember"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. ``wrong`` is a sentence where it cannot be followed; it is answered with the help then.
+    """One command; ``reason`` is the text of one that takes some.
 
+    ``wrong`` is a sentence where it cannot be followed; it is answered with the help then.
     ``full``: nothing that an earlier round read is taken as read.
     """
 
@@ -71,7 +74,7 @@ class Rights(Protocol):
 def parse_command(body: str) -> Command | None:
     """The command of a comment, None where nobody calls us.
 
-    The whole comment is one line. The reason of a dismissal is data: it is kept and shown, never followed.
+    The whole comment is one line. A reason and a note are data: kept and shown, never followed.
     """
     line = body.strip()
     called, _, rest = line.partition(" ")
@@ -88,6 +91,9 @@ def parse_command(body: str) -> Command | None:
 def _with_argument(verb: Verb, argument: str) -> Command:
     if verb in (Verb.EXPLAIN, Verb.DISMISS):
         return _about_finding(verb, argument)
+    if verb is Verb.REMEMBER:
+        wrong = Command(Verb.HELP, wrong="`remember` needs a text.")
+        return Command(verb, reason=one_line(argument, LONGEST_NOTE)) if argument else wrong
     full = verb is Verb.REVIEW and argument == "full"
     if argument and not full:
         more = " or with `full`" if verb is Verb.REVIEW else ""

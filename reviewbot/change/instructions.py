@@ -1,4 +1,4 @@
-"""What the maintainers tell reviewers: AGENTS.md and CLAUDE.md at the policy commit, as data for prompts."""
+"""What the maintainers tell reviewers, in files at the policy commit, as data for prompts."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -8,6 +8,9 @@ from reviewbot.core import Sha
 from reviewbot.text import cut, visible
 
 NAMES = ("AGENTS.md", "CLAUDE.md")
+NOTES_PATH = ".github/reviewbot-notes.md"
+"""Notes for reviewers alone; they come before all others."""
+
 MAX_CHARACTERS = 6_000
 MAX_FILES = 8
 
@@ -15,15 +18,17 @@ MAX_FILES = 8
 def read_instructions(
     repository: Repository, policy_sha: Sha, paths: Iterable[str]
 ) -> tuple[tuple[str, str], ...]:
-    """(path, text) of the instruction files at the root and in the folders of ``paths``, nearest root first.
+    """(path, text) of the notes, then of the instruction files at the root and in the folders of ``paths``.
+
+    The nearest to the root come first.
 
     At most MAX_FILES of them, each cut visibly to MAX_CHARACTERS; links are not followed.
     """
     folders = {folder for path in paths for folder in PurePosixPath(path).parents}
-    wanted = [
+    wanted = [NOTES_PATH] + [
         str(folder / name) for folder in sorted(folders, key=lambda f: (len(f.parts), f)) for name in NAMES
     ]
-    entries = repository.entries_at(policy_sha, wanted) if wanted else {}
+    entries = repository.entries_at(policy_sha, wanted)
     files = [
         (path, entry.sha)
         for path, entry in entries.items()

@@ -12,7 +12,7 @@ from reviewbot.settings import POLICY_PATH
 MOST_NAMES = 5
 _AGENT_CONFIG = re.compile(
     r"(?:^|/)(?:AGENTS\.md|CLAUDE\.md|GEMINI\.md|\.mcp\.json|\.cursorrules|\.windsurfrules|\.aider\.conf\.yml)$"
-    r"|(?:^|/)\.(?:claude|cursor|codex|gemini|windsurf)/|^\.github/(?:copilot-instructions\.md|agents/|prompts/)",
+    r"|(?:^|/)\.(?:claude|cursor|codex|gemini|windsurf)/|^\.github/(?:copilot-instructions\.md|reviewbot-notes\.md|agents/|prompts/)",
     re.IGNORECASE,
 )
 

@@ -23,6 +23,7 @@ from reviewbot.publish.replies import (
     render_about_finding,
     render_help,
     render_outcome,
+    render_remembered,
     render_reply,
 )
 
@@ -95,6 +96,8 @@ def _answer(
 ) -> str:
     if command.verb is Verb.HELP:
         return render_help(command)
+    if command.verb is Verb.REMEMBER:
+        return render_remembered()
     dismissed: dict[str, str] = {}
     if command.verb is Verb.EXPLAIN:
         about = [call for call in conversation.calls if command.finding in call.body]

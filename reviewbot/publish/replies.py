@@ -20,6 +20,7 @@ _COMMANDS = (
     ("security", "let the security agent read every changed file, whatever triage says"),
     ("tests", "let test_fix explain the failed tests; advice, the verdict stays"),
     ("explain FINDING", "where a finding stands and how it ends"),
+    ("remember TEXT", "a note that the agents are shown as data; it changes no rule of the verdict"),
     ("dismiss FINDING REASON", "it blocks no more, and stands in the report as dismissed with your reason"),
 )
 
@@ -77,6 +78,16 @@ def _told(finding: Finding) -> str:
     at = finding.location
     place = f" ({at.path}:{at.start_line})" if at else ""
     return f"{finding.evidence.title}{place}. {summary.explanation(finding)}"
+
+
+def render_remembered() -> str:
+    """That a note is remembered, and how it ends."""
+    again = markdown_code(f"{CALLED} review")
+    return (
+        "Remembered: from the next review of this pull request on the agents are shown your note as data. "
+        f"It lowers no finding by itself. Re-run the job, or write {again}. "
+        "Editing or deleting your comment takes it back."
+    )
 
 
 def render_about_finding(

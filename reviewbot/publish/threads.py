@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reviewbot.change.command import Rights, read_dismissals
+from reviewbot.change.notes import OncePerPerson, read_notes
 from reviewbot.change.targets import Target
 from reviewbot.core import Review
 from reviewbot.github_answers import Conversation, OwnComment
@@ -56,13 +57,15 @@ def find_summary(
 def with_memory(
     request: Request, objects: Objects, target: Target, rights: Rights, key: bytes | None
 ) -> tuple[Request, tuple[str, ...]]:
-    """The request with what people dismissed and, where that was signed, what an earlier round found.
+    """The request with what people dismissed and told and, where signed, what an earlier round found.
 
-    And sentences about both. One request for each person who dismissed something.
+    And sentences about these. One request for each person who dismissed or told something.
     """
     trigger, said = target.trigger, target.conversation
+    rights = OncePerPerson(rights)
     dismissed, ignored = read_dismissals(rights, trigger.repository, target.calls)
-    request, notes = replace(request, dismissed=dismissed), (target.note, *ignored)
+    told, left_out = read_notes(rights, trigger.repository, target.calls)
+    request, notes = replace(request, dismissed=dismissed, told=told), (target.note, *ignored, *left_out)
     if said is None or trigger.pull_number is None or not key:
         return request, notes
     _, last = find_summary(said, Scope(trigger.repository, trigger.pull_number), key)

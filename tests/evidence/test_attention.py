@@ -42,7 +42,8 @@ def test_agent_configuration_is_one_notice_however_many_files() -> None:
         ".claude/skills/x/SKILL.md",
         ".cursor/rules",
         ".github/agents/a.md",
+        ".github/reviewbot-notes.md",
     ]
     [notice] = call_attention(changes(*map(change, names)))
     assert notice.location == Location("CLAUDE.md", 3, 3)
-    assert notice.message.endswith(".cursor/rules and 1 more")
+    assert notice.message.endswith(".cursor/rules and 2 more")
