@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reviewbot.change.policy_file import Asked
 from reviewbot.claims import Claim
+from reviewbot.hooks import NO_HOOKS, Hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Request:
     by name; empty for all of them.
     ``told`` are (who, text) of notes for the agents, data that decides nothing.
     ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
+    ``hooks`` look on at the agents.
     """
 
     folder: Path = Path()
@@ -38,3 +40,4 @@ class Request:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     full: bool = False
     agents: tuple[str, ...] = ()
+    hooks: Hooks = field(default=NO_HOOKS, repr=False)

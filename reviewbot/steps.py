@@ -104,6 +104,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             instructions=instructions,
             masker=masker,
             only=run.request.agents,
+            hooks=run.request.hooks,
         )
     run.spent.extend(agents.outcomes)
     return agents

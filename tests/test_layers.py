@@ -15,6 +15,7 @@ ROWS = [
     ("core", "errors", "text", "secret_shapes", "json_rules"),
     ("masking",),
     ("signals", "settings", "tighten", "policy", "policy_model", "journal", "templates", "engine"),
+    ("hooks",),
     ("github_errors",),
     ("github_answers",),
     ("github_graphql",),

@@ -10,6 +10,7 @@ from reviewbot.agents.budget import Account, OverBudget, Reservation
 from reviewbot.agents.claude import Ask, ErrorCode, ModelError, Reply
 from reviewbot.agents.window import split_window
 from reviewbot.claims import Stop, Usage
+from reviewbot.hooks import Failure, HookCalls
 from reviewbot.journal import Journal
 from reviewbot.text import one_line
 
@@ -44,7 +45,15 @@ class Asking:
     ``cached`` are the prompt tokens of it, which the next call will likely read from the cache.
     """
 
-    def __init__(self, agent: str, claude: Asker, account: Account, journal: Journal, material: int) -> None:
+    def __init__(  # noqa: PLR0917 - whose call it is, and what it is paid and recorded with
+        self,
+        agent: str,
+        claude: Asker,
+        account: Account,
+        journal: Journal,
+        hooks: HookCalls,
+        material: int,
+    ) -> None:
         self.turns = 0
         self.last = Usage()
         self.cached = 0
@@ -52,6 +61,7 @@ class Asking:
         self._claude = claude
         self._account = account
         self._journal = journal
+        self._hooks = hooks
         self._material = material
 
     async def ask(self, ask: Ask, tokens: int) -> Reply:
@@ -73,6 +83,7 @@ class Asking:
         except ModelError as error:
             usd = self._account.charge(reservation, error.usage, error.model, us_only=error.us_inference)
             self._record(ask, error.usage, usd, started, request_id=error.request_id, error=error.code)
+            self._hooks.failed(Failure(self._agent, "model", error.code, error.detail))
             raise Ended(_STOPS.get(error.code, Stop.UNAVAILABLE), error.detail, error.code) from None
         except BaseException:
             # Interrupted while the call was under way: it may be charged all the same.

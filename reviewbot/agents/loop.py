@@ -25,6 +25,7 @@ from reviewbot.agents.history import (
 from reviewbot.agents.replies import describe_invalid, parse_answer
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop, Usage
+from reviewbot.hooks import HookCalls, Hooks
 from reviewbot.journal import Journal
 from reviewbot.text import one_line
 
@@ -84,6 +85,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
     journal: Journal,
     *,
     model: str,
+    hooks: HookCalls | None = None,
 ) -> Run:
     """Carry one task of an agent through to its end.
 
@@ -99,6 +101,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
         ledger=ledger,
         journal=journal,
         model=model,
+        hooks=hooks or HookCalls(Hooks(), journal),
     )
     try:
         answer = await agent.converse()
@@ -120,16 +123,17 @@ class _Agent:
         ledger: Ledger,
         journal: Journal,
         model: str,
+        hooks: HookCalls,
     ) -> None:
         self.spec = spec
         self.model = model
         self.prompt = prompt
         self.system = prompt.system
         self.tools = toolbox.definitions(spec.tools) if toolbox is not None else []
-        self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal)
         self.history = History(prompt, self.tools, marks_turns=toolbox is not None)
         self.account = Account(ledger, model, spec.bounds.usd)
-        self.asking = Asking(spec.name, claude, self.account, journal, prompt.material)
+        self.asking = Asking(spec.name, claude, self.account, journal, hooks, prompt.material)
+        self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal, hooks, self._price)
         self.answer_type: Any = spec.answer()
         self.schema = transform(self.answer_type)
         self.max_tokens = self.allowed = spec.bounds.output_tokens
@@ -140,6 +144,9 @@ class _Agent:
         self.escalated = False
         self.lengthened = False
         self.last_weight = 0
+
+    def _price(self, tokens: int) -> float | None:
+        return self.account.likely_usd(tokens, 0, cached=0)
 
     def run(self, stop: Stop, *, answer: object = None, detail: str = "", error_code: str = "") -> Run:
         return Run(

@@ -48,6 +48,7 @@ from reviewbot.agents.tools import Toolbox
 from reviewbot.change.git import Repository
 from reviewbot.claims import Claim, Outcome, Stop, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange
+from reviewbot.hooks import NO_HOOKS, HookCalls, Hooks
 from reviewbot.journal import Journal
 from reviewbot.masking import Masker
 from reviewbot.text import visible_line
@@ -74,6 +75,7 @@ def review_with_agents(
     instructions: Sequence[tuple[str, str]] = (),
     masker: Masker | None = None,
     only: Collection[str] = (),
+    hooks: Hooks = NO_HOOKS,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -81,7 +83,7 @@ def review_with_agents(
     agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
-    nobody was asked to read is unread.
+    nobody was asked to read is unread. ``hooks`` look on.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -94,6 +96,7 @@ def review_with_agents(
         ledger=Ledger(budget_usd),
         models=models,
         journal=journal,
+        hooks=HookCalls(hooks, journal),
         instructions=[(path, masker.mask_text(text)) for path, text in instructions],
         only=frozenset(only),
     )
@@ -119,6 +122,7 @@ class _Desk:
     ledger: Ledger
     models: Mapping[str, str]
     journal: Journal
+    hooks: HookCalls
     instructions: Sequence[tuple[str, str]]
     only: frozenset[str] = frozenset()
     ended: list[Ended] = field(default_factory=list)
@@ -150,7 +154,9 @@ class _Desk:
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         self._record_routes(routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
-        return sum_up(self.ended, routes, entries, self.readable, self.ledger, self.notes)
+        return sum_up(
+            self.ended, routes, entries, self.readable, self.ledger, (*self.notes, *self.hooks.notes())
+        )
 
     def _asks(self, agent: str) -> bool:
         return not self.only or agent in self.only
@@ -308,7 +314,14 @@ class _Desk:
         toolbox = self.toolbox if spec.tools else None
         try:
             run = known or await run_agent(
-                spec, prompt, toolbox, claude or self.claude, self.ledger, self.journal, model=model
+                spec,
+                prompt,
+                toolbox,
+                claude or self.claude,
+                self.ledger,
+                self.journal,
+                model=model,
+                hooks=self.hooks,
             )
         finally:
             await self.admission.leave()
@@ -322,6 +335,7 @@ class _Desk:
     def _note_end(self, spec: AgentSpec, task: Task, run: Run) -> Ended:
         end = Ended(self._outcome(spec, task, run), run.error_code, run.answer)
         self.ended.append(end)
+        self.hooks.task_ended(end.outcome)
         self._record(end)
         return end
 

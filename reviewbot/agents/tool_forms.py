@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reviewbot.hooks import Risk
 from reviewbot.text import one_line
 
 LINES = 200
@@ -21,6 +22,7 @@ _STRING = {"type": "string"}
 class Tool:
     """A tool as the API wants it; ``optional`` arguments have a default."""
 
+    risk: Risk
     description: str
     arguments: Mapping[str, dict[str, Any]]
     optional: Mapping[str, object]
@@ -28,6 +30,7 @@ class Tool:
 
 TOOLS = {
     "read_file": Tool(
+        "medium",
         "Read lines of one file at the head commit (after the change) or the base commit (before it). "
         f"Gives {LINES} lines unless max_lines asks for fewer or more (at most {LINES_CAP}) and says how to "
         "go on. Lines come without numbers, so they can be quoted as they are. Any file of either commit can "
@@ -41,12 +44,14 @@ TOOLS = {
         {"side": "head", "start_line": 1, "max_lines": LINES},
     ),
     "list_files": Tool(
+        "low",
         f"List the files of the head commit whose path begins with a prefix, at most {LISTED}; where there "
         "are more, folders with their number of files. An empty prefix lists the root.",
         {"prefix": {**_STRING, "description": "Such as `src/` or `src/app/test_`."}},
         {},
     ),
     "search": Tool(
+        "medium",
         "Find lines in the files of the head or base commit: definitions, callers, the check that a sibling "
         f"has. Prints path:line: text, at most {HITS} lines. The text is taken literally, with case; with "
         "regex true it is a POSIX extended regular expression without back-references.",
@@ -59,6 +64,7 @@ TOOLS = {
         {"regex": False, "path": "", "side": "head"},
     ),
     "show_diff": Tool(
+        "low",
         "Show what the change does to one file, as in the request: for files that the request only lists, or "
         "of which it shows a part. Says how to go on where it is long.",
         {
@@ -69,6 +75,11 @@ TOOLS = {
     ),
 }
 _TYPES = {"string": str, "integer": int, "boolean": bool}
+
+
+def risk_of(name: str) -> Risk:
+    """The risk class of a tool; what is unknown has the highest."""
+    return TOOLS[name].risk if name in TOOLS else "high"
 
 
 def define(name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from reviewbot.agents.spec import AgentSpec, Bounds
 from reviewbot.agents.tools import ToolResult
 from reviewbot.claims import Stop, Usage
 from reviewbot.errors import RepositoryError
+from reviewbot.hooks import NO_HOOKS, Failure, HookCalls, Hooks, ToolCall, ToolEnd
 from reviewbot.journal import Journal
 from tests.agents.fake_api import Answer, FakeApi, Step, bare, message, serving, text, thinking, use
 
@@ -32,7 +33,7 @@ class Found(BaseModel):
 
 
 class Drawers:
-    """Tools over a few texts; ``slow`` sleeps, ``broken`` cannot read its repository."""
+    """Tools over a few texts; ``list_files`` sleeps, ``search`` cannot read its repository."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, object]] = []
@@ -50,9 +51,9 @@ class Drawers:
             self.threads.add(threading.get_ident())
         if self.meeting is not None:
             self.meeting.wait(5)
-        if name == "broken":
+        if name == "search":
             raise RepositoryError("The object is missing.")
-        if name == "slow":
+        if name == "list_files":
             time.sleep(0.5)
         if not isinstance(arguments, dict) or set(arguments) - {"path", "size"}:
             return ToolResult("Denied: the arguments are wrong.", denied=True)
@@ -65,7 +66,7 @@ SPEC = AgentSpec(
     model_tier="opus",
     effort="medium",
     prompt="security.md.j2",
-    tools=("read_file", "broken", "slow"),
+    tools=("read_file", "search", "list_files"),
     answer=lambda: Found,
     bounds=BOUNDS,
 )
@@ -86,7 +87,11 @@ class Played:
         tools: Drawers | None = None,
         without_tools: bool = False,
         model: str = "claude-opus-5-5",
+        hooks: Hooks = NO_HOOKS,
+        names: tuple[str, ...] = SPEC.tools,
     ) -> None:
+        self.names = names
+        self.hooks = hooks
         self.tools = tools or Drawers()
         self.ledger = Ledger(budget)
         self.journal = Journal()
@@ -98,7 +103,14 @@ class Played:
         claude = connect({"ANTHROPIC_API_KEY": "key"}, base_url=self.api.url)
         try:
             return await run_agent(
-                replace(SPEC, bounds=bounds), PROMPT, tools, claude, self.ledger, self.journal, model=model
+                replace(SPEC, bounds=bounds, tools=self.names),
+                PROMPT,
+                tools,
+                claude,
+                self.ledger,
+                self.journal,
+                model=model,
+                hooks=HookCalls(self.hooks, self.journal),
             )
         finally:
             await claude.aclose()
@@ -236,7 +248,72 @@ def test_an_unknown_tool_and_wrong_arguments_are_denied_and_counted() -> None:
     assert [name for name, _ in played.tools.calls] == ["read_file", "read_file"]
     results = played.api.bodies[1]["messages"][2]["content"]
     assert [result.get("is_error", False) for result in results] == [True, True, False]
-    assert "read_file, broken, slow" in results[0]["content"]
+    assert "read_file, search, list_files" in results[0]["content"]
+
+
+def test_hooks_are_asked_first_then_what_is_denied_then_what_is_allowed() -> None:
+    asked: list[str] = []
+
+    def judge(call: ToolCall) -> str | None:
+        asked.append(f"{call.tool} {call.risk}")
+        return "not this one" if call.arguments.get("path") == "b.py" else None
+
+    played = Played(
+        calls(
+            use("read_file", "t1", path="a.py"),
+            use("read_file", "t2", path="b.py"),
+            use("list_files", "t3", path="a.py"),
+            use("rm", "t4", path="b.py"),
+            use("rm", "t5", path="a.py"),
+        ),
+        said(GOOD),
+        hooks=Hooks(before_tool=(judge,), deny=frozenset({"read_file", "list_files"})),
+    )
+    assert asked == ["read_file medium", "read_file medium", "list_files low", "rm high", "rm high"]
+    results = played.results(1)
+    assert [result.partition(".")[0] for result in results] == [
+        "Denied: this tool may not be used in this run",
+        "Denied: not this one",
+        "Denied: this tool may not be used in this run",
+        "Denied: not this one",
+        "Denied: there is no such tool",
+    ]
+    assert [record["denied_by"] for record in played.records("tool_call")] == [
+        "rule", "hook", "rule", "hook", "not_allowed",
+    ]  # fmt: skip
+    assert played.tools.calls == [] and played.run.denied_calls == 5
+
+
+def test_a_tool_of_high_risk_is_never_run_although_the_agent_has_it() -> None:
+    played = Played(calls(use("launch", "t1", path="a.py")), said(GOOD), names=("launch",))
+    assert played.results(1) == ["Denied: this tool may not be used in this run."]
+    assert played.tools.calls == []
+
+
+def test_hooks_see_the_end_of_every_call_and_every_failure() -> None:
+    ends: list[ToolEnd] = []
+    failures: list[Failure] = []
+    played = Played(
+        calls(use("read_file", "t1", path="a.py"), use("search", "t2", path="a.py"), use("nothing", "t3")),
+        Answer({"type": "error", "error": {"type": "authentication_error", "message": "no"}}, 401),
+        hooks=Hooks(after_tool=(ends.append,), failed=(failures.append,)),
+    )
+    assert played.run.stop is Stop.UNAVAILABLE
+    by_tool = {end.call.tool: (end.bytes, end.denied) for end in ends}
+    assert by_tool["read_file"] == (len("text of a.py"), False)
+    assert by_tool["nothing"][1] is True
+    assert ("tool", "RepositoryError") in [(failure.where, failure.code) for failure in failures]
+    assert failures[-1].where == "model" and failures[-1].code == "bad_credentials"
+
+
+def test_the_journal_says_what_a_result_will_cost_and_its_risk() -> None:
+    played = Played(calls(use("read_file", "t1", path="a", size=3_000)), said(GOOD))
+    [record] = played.records("tool_call")
+    # 1,000 tokens written to the cache of Opus, at 5 dollars a million.
+    assert (record["usd_estimated"], record["risk"], record["denied_by"]) == (0.005, "medium", "")
+    new = "claude-new"
+    unknown = Played(calls(use("read_file", "t1", path="a"), model=new), said(GOOD, model=new), model=new)
+    assert unknown.records("tool_call")[0]["usd_estimated"] is None
 
 
 def test_calls_of_an_agent_without_tools_are_all_denied() -> None:
@@ -253,7 +330,7 @@ def test_a_flood_of_calls_in_one_turn_is_cut() -> None:
 
 
 def test_a_tool_that_cannot_read_says_so_to_the_model() -> None:
-    played = Played(calls(use("broken", "t1", path="a")), said(GOOD))
+    played = Played(calls(use("search", "t1", path="a")), said(GOOD))
     assert played.results(1) == ["The tool failed: The object is missing."]
 
 
@@ -543,7 +620,7 @@ def test_a_model_that_is_slower_than_the_task_ends_on_seconds() -> None:
 
 
 def test_a_tool_that_is_slower_than_the_task_ends_on_seconds_and_the_call_stays_charged() -> None:
-    played = Played(calls(use("slow", "t1", path="a")), bounds=replace(BOUNDS, seconds=0.3))
+    played = Played(calls(use("list_files", "t1", path="a")), bounds=replace(BOUNDS, seconds=0.3))
     assert played.end == (Stop.SECONDS, 1)
     assert played.run.usd == pytest.approx(0.00014, abs=1e-9)
 
