@@ -12,6 +12,7 @@ from reviewbot.agents.admission import Admission, Warmth
 from reviewbot.agents.budget import Ledger, scale_bound
 from reviewbot.agents.claude import Claude
 from reviewbot.agents.excerpts import mask_changes, mask_evidence
+from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.gaps import explain_stop
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.loop import Asker, Run, run_agent
@@ -19,7 +20,6 @@ from reviewbot.agents.prices import MODELS
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
-    build_test_fix_prompt,
     build_triage_prompt,
     draw_fence,
     foreign_texts,
@@ -32,14 +32,11 @@ from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, l
 from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.agents.tasks import (
-    MATERIAL_SHARE,
     Entry,
     Readable,
     failed_tests,
-    plan_test_fix,
     plan_triage,
     read_entries,
-    render_failures,
     restore_names,
     select_readable,
     tell_of_tests,
@@ -269,30 +266,15 @@ class _Desk:
         if not self._asks("test_fix"):
             self.notes.append("test_fix was not asked about the failed tests.")
             return
-        spec = SPECS["test_fix"]
-        text, shown = render_failures(failures)
-        if len(shown) < len(failures):
-            left = len(failures) - len(shown)
-            self.notes.append(
-                f"test_fix was shown {len(shown)} of {len(failures)} failed tests: {left} found no room."
-            )
-        end = await self._run(spec, *self._test_fix_job(text, shown, entries, share=MATERIAL_SHARE))
-        if end.outcome.stop is Stop.CONTEXT:
-            self._mark_redone(end)
-            half = -(-len(shown) // 2)
-            for part in filter(None, (shown[:half], shown[half:])):
-                job = self._test_fix_job(*render_failures(part), entries, share=MATERIAL_SHARE / 2)
-                await self._run(spec, *job)
-
-    def _test_fix_job(
-        self, text: str, shown: Sequence[Evidence], entries: Mapping[str, Entry], *, share: float
-    ) -> Job:
-        spec = SPECS["test_fix"]
-        room = int(spec.bounds.context_tokens * share) - len(text) // 3
-        files = plan_test_fix(self.readable.files, shown, entries, room)
-        prompt = build_test_fix_prompt(spec, self.fence, self.shared, (text, len(shown)), files)
-        ids = tuple(item.id for item in shown)
-        return replace(_task(spec, files), evidence_ids=ids, reason="tests failed"), prompt
+        fixing = FixingRound(
+            files=self.readable.files,
+            fence=self.fence,
+            shared=self.shared,
+            run=lambda task, prompt: self._run(SPECS["test_fix"], task, prompt),
+            redo=self._mark_redone,
+            note=self.notes.append,
+        )
+        await fixing.explain(failures, entries)
 
     # One task.
 
