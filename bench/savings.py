@@ -21,7 +21,7 @@ from typing import Any
 
 from cost import answer_shortly
 
-from reviewbot.agents.prices import price_usd
+from reviewbot.agents.prices import LIST_PRICES
 from reviewbot.claims import Usage
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.exchange import Served
@@ -75,7 +75,9 @@ def naive_usd(repository: str, head: str, reviewed: Reviewed) -> float:
         prompt = sum(
             int(usage.get(f"{kind}input_tokens", 0)) for kind in ("", "cache_read_", "cache_creation_")
         )
-        total += price_usd(OPUS, Usage(input=prompt + rest, output=int(usage["output_tokens"]))) or 0.0
+        total += (
+            LIST_PRICES.price_usd(OPUS, Usage(input=prompt + rest, output=int(usage["output_tokens"]))) or 0.0
+        )
     return total
 
 

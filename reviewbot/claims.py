@@ -78,12 +78,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more model calls. ``input`` is what was neither read from nor written to a cache."""
+    """Tokens of one or more model calls. ``input`` is what was neither read from nor written to a cache.
+
+    ``cache_write_1h`` is the part of ``cache_write`` whose entries live for an hour instead of five minutes.
+    """
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
 
     @property
     def prompt(self) -> int:
@@ -96,6 +100,7 @@ class Usage:
             self.output + other.output,
             self.cache_read + other.cache_read,
             self.cache_write + other.cache_write,
+            self.cache_write_1h + other.cache_write_1h,
         )
 
 

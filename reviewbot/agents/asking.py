@@ -81,7 +81,7 @@ class Asking:
         try:
             reply = await self._claude.ask(ask)
         except ModelError as error:
-            usd = self._account.charge(reservation, error.usage, error.model, us_only=error.us_inference)
+            usd = self._account.charge(reservation, error.usage, error.model, error.terms)
             self._record(ask, error.usage, usd, started, request_id=error.request_id, error=error.code)
             self._hooks.failed(Failure(self._agent, "model", error.code, error.detail))
             raise Ended(_STOPS.get(error.code, Stop.UNAVAILABLE), error.detail, error.code) from None
@@ -89,7 +89,7 @@ class Asking:
             # Interrupted while the call was under way: it may be charged all the same.
             self._account.charge(reservation, None)
             raise
-        usd = self._account.charge(reservation, reply.usage, reply.model, us_only=reply.us_inference)
+        usd = self._account.charge(reservation, reply.usage, reply.model, reply.terms)
         self._account.lose(reply.lost, reservation)
         self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
         return reply

@@ -6,7 +6,7 @@ Nothing here awaits, so tasks of one event loop cannot overspend together.
 from dataclasses import dataclass
 from math import inf
 
-from reviewbot.agents.prices import NANO, price_usd, worst_case_usd
+from reviewbot.agents.prices import LIST_PRICES, NANO, PriceList, Terms
 from reviewbot.claims import Usage
 
 GROWTH_TOKENS = 2_000
@@ -28,10 +28,12 @@ class Ledger:
 
     ``is_complete`` is False once a cost could not be known: a model without a price, or a call whose
     answer never came. Such a call may have been charged, so what was reserved for it stays held.
+    ``prices`` are those that the run reckons with.
     """
 
-    def __init__(self, limit_usd: float) -> None:
+    def __init__(self, limit_usd: float, prices: PriceList = LIST_PRICES) -> None:
         self.limit_usd = limit_usd
+        self.prices = prices
         self.is_complete = True
         self._limit = round(limit_usd * NANO)
         self._spent = 0
@@ -96,31 +98,35 @@ class Ledger:
         return sum(reservation.nano or 0 for reservation in self._open)
 
 
-def affordable_output(model: str, prompt_tokens: int, max_output_tokens: int, usd: float) -> int:
+def affordable_output(
+    prices: PriceList, model: str, prompt_tokens: int, max_output_tokens: int, usd: float
+) -> int:
     """How many output tokens so many dollars pay for beside a cold prompt; all where no price is known."""
-    prompt = worst_case_usd(model, prompt_tokens, 0)
-    whole = worst_case_usd(model, prompt_tokens, max_output_tokens)
+    prompt = prices.worst_case_usd(model, prompt_tokens, 0)
+    whole = prices.worst_case_usd(model, prompt_tokens, max_output_tokens)
     if prompt is None or whole is None or whole <= usd:
         return max_output_tokens
     return max(0, int((usd - prompt) / (whole - prompt) * max_output_tokens) - 1)
 
 
-def affordable_prompt(model: str, max_output_tokens: int, usd: float, *, calls: int) -> float:
+def affordable_prompt(
+    prices: PriceList, model: str, max_output_tokens: int, usd: float, *, calls: int
+) -> float:
     """How large a cold prompt so many dollars pay for in each of 1 or 2 calls; infinite without a price."""
-    output = worst_case_usd(model, 0, max_output_tokens)
-    write = worst_case_usd(model, 10_000, 0)
+    output = prices.worst_case_usd(model, 0, max_output_tokens)
+    write = prices.worst_case_usd(model, 10_000, 0)
     if output is None or not write:
         return inf
     growth = GROWTH_TOKENS if calls > 1 else 0
     return max(0.0, ((usd - calls * output) / write * 10_000 - growth) / calls)
 
 
-def scale_bound(usd: float, model: str, usual: str) -> float:
+def scale_bound(prices: PriceList, usd: float, model: str, usual: str) -> float:
     """Dollars for the same work on ``model`` that take ``usd`` at most on the ``usual`` model of a tier.
 
     Never less than ``usd``; the same where one of the two prices is unknown.
     """
-    there, here = (worst_case_usd(each, _WORK_TOKENS, _WORK_TOKENS // 10) for each in (model, usual))
+    there, here = (prices.worst_case_usd(each, _WORK_TOKENS, _WORK_TOKENS // 10) for each in (model, usual))
     return usd * max(1.0, there / here) if there and here else usd
 
 
@@ -131,14 +137,17 @@ class OverBudget(Exception):
 class Account:
     """What one task spends out of a run's ledger, with a limit of its own.
 
-    ``usd`` is what is known to be spent, ``is_known`` False once that cannot be all.
+    ``usd`` is what is known to be spent, ``is_known`` False once that cannot be all. ``saved_usd`` is
+    what caching saved, which may be less than nothing.
     """
 
     def __init__(self, ledger: Ledger, model: str, limit_usd: float) -> None:
         self.usage = Usage()
         self.usd = 0.0
+        self.saved_usd = 0.0
         self.is_known = True
         self._ledger = ledger
+        self._prices = ledger.prices
         self._model = model
         self._limit_usd = limit_usd
 
@@ -157,7 +166,7 @@ class Account:
                 f"The next call may cost ${likely:.4f}, and of ${self._limit_usd:.2f} for this task "
                 f"${self.usd:.4f} are spent."
             )
-        worst = worst_case_usd(self._model, prompt_tokens, max_output_tokens)
+        worst = self._prices.worst_case_usd(self._model, prompt_tokens, max_output_tokens)
         reservation = self._ledger.reserve(worst)
         if reservation is None:
             raise OverBudget(
@@ -168,18 +177,18 @@ class Account:
 
     def likely_usd(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> float | None:
         """The cost of a call with ``cached`` tokens read from the cache and every output token used."""
-        cached = min(cached, prompt_tokens)
-        usage = Usage(output=max_output_tokens, cache_read=cached, cache_write=prompt_tokens - cached)
-        return price_usd(self._model, usage)
+        usage = self._prices.written(prompt_tokens, max_output_tokens, cached=min(cached, prompt_tokens))
+        return self._prices.price_usd(self._model, usage)
 
     def affordable_output(self, prompt_tokens: int, max_output_tokens: int) -> int:
         """How many output tokens of a call the run can still hold back, at most ``max_output_tokens``."""
-        return affordable_output(self._model, prompt_tokens, max_output_tokens, self._ledger.left_usd)
+        left = self._ledger.left_usd
+        return affordable_output(self._prices, self._model, prompt_tokens, max_output_tokens, left)
 
     def pays_twice(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> bool:
         """Whether the run has room for such a call and, at its worst, for one more with what it brings."""
         first = self.likely_usd(prompt_tokens, max_output_tokens, cached=cached)
-        worst = worst_case_usd(self._model, prompt_tokens + GROWTH_TOKENS, max_output_tokens)
+        worst = self._prices.worst_case_usd(self._model, prompt_tokens + GROWTH_TOKENS, max_output_tokens)
         return first is None or worst is None or first + worst <= self._ledger.left_usd
 
     def can_afford(self, usd: float | None) -> bool:
@@ -189,21 +198,22 @@ class Account:
     def has_room(self, prompt_tokens: int, max_output_tokens: int, *, cached: int) -> bool:
         """Whether ``reserve`` would hold back such a call."""
         likely = self.likely_usd(prompt_tokens, max_output_tokens, cached=cached)
-        worst = worst_case_usd(self._model, prompt_tokens, max_output_tokens)
+        worst = self._prices.worst_case_usd(self._model, prompt_tokens, max_output_tokens)
         return self.can_afford(likely) and (worst is None or worst <= self._ledger.left_usd)
 
     def charge(
-        self, reservation: Reservation, usage: Usage | None, model: str = "", *, us_only: bool = False
+        self, reservation: Reservation, usage: Usage | None, model: str = "", terms: Terms | None = None
     ) -> float | None:
-        """Settle a call with its real usage, at the price of the ``model`` that answered.
+        """Settle a call with its real usage, at the price of the ``model`` and the ``terms`` it came at.
 
         Returns its dollars, or None where nobody knows them: no usage, or no price.
         """
         # What was not charged costs nothing, whatever the model's price.
         usd = 0.0 if usage == Usage() else None
         if usage is not None and usd is None:
-            usd = price_usd(model or self._model, usage, us_only=us_only)
+            usd = self._prices.price_usd(model or self._model, usage, terms)
             self.usage += usage
+            self.saved_usd += self._prices.saved_usd(model or self._model, usage) or 0.0
         self._ledger.settle(reservation, usd)
         self.is_known &= usd is not None
         self.usd += usd or 0.0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from reviewbot.agents.prices import LIST, Terms
 from reviewbot.claims import Usage
 from reviewbot.text import one_line
 
@@ -27,7 +28,7 @@ class ModelError(Exception):
     """A call that gave no usable reply, and what it cost.
 
     ``detail`` is one sentence without secrets. ``usage`` is what was charged although the call failed:
-    zero tokens where nothing was, None where nobody can know. ``model`` and ``us_inference`` say at
+    zero tokens where nothing was, None where nobody can know. ``model`` and ``terms`` say at
     which price, where the reply came far enough to tell.
     """
 
@@ -39,7 +40,7 @@ class ModelError(Exception):
         *,
         model: str = "",
         request_id: str = "",
-        us_inference: bool = False,
+        terms: Terms = LIST,
     ) -> None:
         super().__init__(detail)
         self.code: ErrorCode = code
@@ -47,7 +48,7 @@ class ModelError(Exception):
         self.usage = usage
         self.model = model
         self.request_id = request_id
-        self.us_inference = us_inference
+        self.terms = terms
 
 
 def status_error(status: int, body: object, *, model: str, request_id: str = "") -> ModelError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from reviewbot.agents.failures import ModelError
+from reviewbot.agents.prices import LIST, Terms
 from reviewbot.claims import Usage
 from reviewbot.json_rules import is_deeper_than, repeated_key
 from reviewbot.text import one_line
@@ -28,7 +29,7 @@ class Reply:
     """One answer. ``content`` are the blocks exactly as received, to be sent back unchanged.
 
     ``refusal`` is the provider's category of a refusal, empty otherwise. ``lost`` counts attempts of the
-    same call whose answer never came and which may have been charged. ``us_inference``: priced as such.
+    same call whose answer never came and which may have been charged. ``terms``: how it is priced.
     """
 
     content: tuple[Mapping[str, Any], ...]
@@ -39,7 +40,7 @@ class Reply:
     seconds: float
     refusal: str = ""
     lost: int = 0
-    us_inference: bool = False
+    terms: Terms = LIST
 
     @property
     def text(self) -> str:
@@ -89,9 +90,9 @@ def parse_reply(data: bytes, asked_model: str, *, request_id: str, seconds: floa
         usage = _usage(body.get("usage"))
     except ValueError as error:
         raise _invalid(str(error), request_id=request_id) from None
-    us_inference = body["usage"].get("inference_geo") == "us"
+    terms = _terms(body["usage"])
     model = body.get("model")
-    known = {"model": model if isinstance(model, str) else "", "us_inference": us_inference}
+    known: dict[str, Any] = {"model": model if isinstance(model, str) else "", "terms": terms}
     try:
         content = _content(body)
         stop_reason = _stop_reason(body)
@@ -107,7 +108,7 @@ def parse_reply(data: bytes, asked_model: str, *, request_id: str, seconds: floa
         seconds=seconds,
         refusal=_refusal(body),
         lost=lost,
-        us_inference=us_inference,
+        terms=terms,
     )
 
 
@@ -145,7 +146,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _invalid(
-    what: str, usage: Usage | None = None, *, request_id: str, model: str = "", us_inference: bool = False
+    what: str, usage: Usage | None = None, *, request_id: str, model: str = "", terms: Terms = LIST
 ) -> ModelError:
     return ModelError(
         "invalid_answer",
@@ -153,7 +154,7 @@ def _invalid(
         usage,
         model=model,
         request_id=request_id,
-        us_inference=us_inference,
+        terms=terms,
     )
 
 
@@ -183,7 +184,24 @@ def _usage(value: object) -> Usage:
     counts = [given.get(name) for name in names]
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("its usage holds something else than counts of tokens")
-    return Usage(*(count or 0 for count in counts))
+    long = _hour_writes(value, given["cache_creation_input_tokens"])
+    uncached, output, read, written = (count or 0 for count in counts)
+    return Usage(uncached, output, read, written, long)
+
+
+def _hour_writes(usage: Mapping[str, Any], written: int) -> int:
+    """How many of the tokens ``written`` to the cache live for an hour; the answer need not say."""
+    lifetimes = usage.get("cache_creation")
+    count = lifetimes.get("ephemeral_1h_input_tokens") if isinstance(lifetimes, dict) else None
+    if count is None:
+        return 0
+    if type(count) is not int or not 0 <= count <= written:
+        raise ValueError("its usage says of cache writes what cannot be")
+    return count
+
+
+def _terms(usage: Mapping[str, Any]) -> Terms:
+    return Terms(us_only=usage.get("inference_geo") == "us", batch=usage.get("service_tier") == "batch")
 
 
 def _content(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -93,7 +93,10 @@ class SecurityRound:
         empty = self.build((), True)
         around = tokens_of(weigh((empty.system, empty.user))) + self.tools + _FORMAT_TOKENS
         output, left = SPECS["security"].bounds.output_tokens // SHORTEST_SHARE, self.ledger.left_usd
-        twice, once = (affordable_prompt(self.model, output, left, calls=calls) - around for calls in (2, 1))
+        prices = self.ledger.prices
+        twice, once = (
+            affordable_prompt(prices, self.model, output, left, calls=calls) - around for calls in (2, 1)
+        )
         return (twice, 2) if twice >= _COMFORT_TOKENS else (once, 1)
 
     async def _read(self, batch: Batch, backlog: Backlog, routes: Routes, warmth: Warmth) -> None:

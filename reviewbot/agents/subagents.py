@@ -290,7 +290,7 @@ class _Desk:
         if not admitted:
             await self.admission.enter(spec)
         model = self._model(spec)
-        usd = scale_bound(spec.bounds.usd, model, MODELS[spec.model_tier])
+        usd = scale_bound(self.ledger.prices, spec.bounds.usd, model, MODELS[spec.model_tier])
         spec = replace(spec, bounds=replace(spec.bounds, usd=usd))
         known = self.admission.refuse(model)
         toolbox = self.toolbox if spec.tools else None

@@ -11,7 +11,7 @@ from reviewbot.agents.budget import (
     affordable_prompt,
     scale_bound,
 )
-from reviewbot.agents.prices import worst_case_usd
+from reviewbot.agents.prices import BATCH, LIST_PRICES
 from reviewbot.claims import Usage
 
 
@@ -138,23 +138,23 @@ def test_what_is_kept_cannot_be_reserved_until_it_is_let_go() -> None:
 
 @given(st.integers(0, 60_000), st.integers(1, 16_000), st.floats(0, 1))
 def test_the_output_that_is_called_affordable_can_be_held_back(prompt: int, wanted: int, usd: float) -> None:
-    output = affordable_output("claude-opus-5-5", prompt, wanted, usd)
+    output = affordable_output(LIST_PRICES, "claude-opus-5-5", prompt, wanted, usd)
     assert 0 <= output <= wanted
-    worst = worst_case_usd("claude-opus-5-5", prompt, output)
+    worst = LIST_PRICES.worst_case_usd("claude-opus-5-5", prompt, output)
     assert output == 0 or (worst is not None and worst <= usd)
-    more = worst_case_usd("claude-opus-5-5", prompt, output + 3)
+    more = LIST_PRICES.worst_case_usd("claude-opus-5-5", prompt, output + 3)
     assert output == wanted or (more is not None and more > usd)
 
 
 def test_the_prompt_that_is_called_affordable_leaves_room_for_each_call() -> None:
     # Output 2,000 x $20, prompt x $5 of a million: (0.30 - 2 x 0.04) / $5 = 44,000, less the growth, halved.
-    assert affordable_prompt("claude-opus-5-5", 2_000, 0.30, calls=2) == pytest.approx(
+    assert affordable_prompt(LIST_PRICES, "claude-opus-5-5", 2_000, 0.30, calls=2) == pytest.approx(
         (44_000 - GROWTH_TOKENS) / 2
     )
-    assert affordable_prompt("claude-opus-5-5", 2_000, 0.10, calls=1) == pytest.approx(12_000)
-    assert affordable_prompt("claude-opus-5-5", 2_000, 0.01, calls=1) == 0
-    assert affordable_prompt("claude-of-tomorrow", 2_000, 0.01, calls=1) == float("inf")
-    assert affordable_output("claude-of-tomorrow", 2_000, 700, 0.01) == 700
+    assert affordable_prompt(LIST_PRICES, "claude-opus-5-5", 2_000, 0.10, calls=1) == pytest.approx(12_000)
+    assert affordable_prompt(LIST_PRICES, "claude-opus-5-5", 2_000, 0.01, calls=1) == 0
+    assert affordable_prompt(LIST_PRICES, "claude-of-tomorrow", 2_000, 0.01, calls=1) == float("inf")
+    assert affordable_output(LIST_PRICES, "claude-of-tomorrow", 2_000, 700, 0.01) == 700
 
 
 def test_a_run_pays_twice_where_the_second_call_fits_at_its_worst_beside_the_first() -> None:
@@ -169,12 +169,23 @@ def test_a_run_pays_twice_where_the_second_call_fits_at_its_worst_beside_the_fir
 
 
 def test_a_dearer_model_of_a_tier_has_a_bound_that_pays_for_the_same_work() -> None:
-    scaled = scale_bound(0.10, "claude-opus-5-5", "claude-haiku-5-5")
-    whole = worst_case_usd("claude-opus-5-5", 15_000, 16_000)
+    scaled = scale_bound(LIST_PRICES, 0.10, "claude-opus-5-5", "claude-haiku-5-5")
+    whole = LIST_PRICES.worst_case_usd("claude-opus-5-5", 15_000, 16_000)
     assert whole is not None
     assert 0.10 < whole < scaled
 
 
 def test_a_cheaper_or_unknown_model_keeps_the_bound() -> None:
-    assert scale_bound(0.90, "claude-haiku-5-5", "claude-opus-5-5") == 0.90
-    assert scale_bound(0.90, "claude-of-next-year", "claude-opus-5-5") == 0.90
+    assert scale_bound(LIST_PRICES, 0.90, "claude-haiku-5-5", "claude-opus-5-5") == 0.90
+    assert scale_bound(LIST_PRICES, 0.90, "claude-of-next-year", "claude-opus-5-5") == 0.90
+
+
+def test_a_batch_holds_back_half_and_is_charged_at_the_terms_that_the_answer_names() -> None:
+    ledger = Ledger(1.00, LIST_PRICES.at(BATCH))
+    account = Account(ledger, "claude-opus-5-5", 1.00)
+    reservation = account.reserve(100_000, 1_000, cached=0)
+    assert ledger.left_usd == pytest.approx(1.00 - 0.40 - 0.01)
+    usd = account.charge(reservation, Usage(1_000, 500, 0, 99_000, 99_000), terms=BATCH)
+    assert usd == pytest.approx(0.002 + 0.005 + 0.396)
+    live = account.reserve(1_000, 100, cached=0)
+    assert account.charge(live, Usage(1_000, 100), terms=LIST_PRICES.terms) == pytest.approx(0.006)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from reviewbot.agents.claude import Ask, ModelError, Reply, connect, transform
+from reviewbot.agents.prices import BATCH, Terms
 from reviewbot.claims import Usage
 from reviewbot.errors import MissingCredentials, UsageError
 from tests.agents.fake_api import Answer, FakeApi, message, serving, text, thinking, use
@@ -296,7 +297,23 @@ def test_a_refusal_is_a_reply_with_its_category() -> None:
 def test_us_inference_is_told_because_it_costs_more() -> None:
     usage = {"input_tokens": 1, "output_tokens": 1, "inference_geo": "us"}
     reply, _ = asked([Answer(message(usage=usage))])
-    assert reply.us_inference
+    assert reply.terms == Terms(us_only=True)
+
+
+def test_a_batch_and_writes_that_live_for_an_hour_are_told_because_they_cost_something_else() -> None:
+    writes = {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 70}
+    usage = {"input_tokens": 1, "output_tokens": 2, "cache_creation_input_tokens": 100}
+    reply, _ = asked([Answer(message(usage={**usage, "cache_creation": writes, "service_tier": "batch"}))])
+    assert (reply.usage, reply.terms) == (Usage(1, 2, 0, 100, 70), BATCH)
+
+
+@pytest.mark.parametrize("hour", [101, -1, "70", True])
+def test_writes_of_an_hour_that_cannot_be_leave_the_cost_unknown(hour: object) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "cache_creation_input_tokens": 100}
+    error, _ = refused(
+        [Answer(message(usage={**usage, "cache_creation": {"ephemeral_1h_input_tokens": hour}}))]
+    )
+    assert (error.code, error.usage) == ("invalid_answer", None)
 
 
 def test_a_cut_connection_is_tried_again_and_its_cost_is_unknown() -> None:
