@@ -255,7 +255,7 @@ class _Run:
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
         self._stop_if_superseded(target, github)
-        request, notes = with_memory(self._request(), repository, target, github, self.inputs.state_key)
+        request, notes = with_memory(self._request(), target, github, self.inputs.state_key)
         review = self._review(repository, target, request, notes)
         if self.command.is_advice:
             return advised(review)

@@ -55,6 +55,7 @@ class Thread:
     is_outdated: bool
     left_open: bool
     answers: tuple[str, ...] = ()
+    is_resolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,7 @@ def _in_thread(thread: Node) -> Iterator[OwnComment]:
         thread.get("isOutdated") is True,
         others and thread.get("isResolved") is not True,
         tuple(show_surrogates(str(node.get("body") or "")) for node in own if node is not nodes[0]),
+        thread.get("isResolved") is True,
     )
     for node in own:
         yield _own_comment(node, about if node is nodes[0] else None)

@@ -18,6 +18,7 @@ from reviewbot.core import Review, Trigger
 from reviewbot.engine import choose_engine
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
+from reviewbot.publish.memory import recall
 from reviewbot.publish.patch import build_patch, head_reader
 from reviewbot.request import Request
 from reviewbot.settings import gate_rules
@@ -79,7 +80,8 @@ def _judge(run: Run) -> Review:
     )
     outcomes = agents.outcomes if agents else ()
     said, dropped = ground_claims([c for o in outcomes for c in o.claims], changes, repository, masker)
-    said = add_carried(said, ground_claims(request.carried, changes, repository, masker)[0])
+    carried = recall(request.last, changes, repository, request.state_key)
+    said = add_carried(said, ground_claims(carried, changes, repository, masker)[0])
     findings, repeated = ground_evidence((*collected.evidence, *said), changes, repository, collected.masks)
     findings = dismiss(findings, request.dismissed)
     readers = readers_of(agents) if agents else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reviewbot.change.policy_file import Asked
-from reviewbot.claims import Claim
+from reviewbot.earlier import Round
 from reviewbot.hooks import NO_HOOKS, Hooks
 
 
@@ -14,9 +14,10 @@ class Request:
     """What the user asked for.
 
     ``environment`` is the process's. ``secrets_possible`` is False for a fork's or Dependabot's run. A scan
-    reads a whole tree and gates nothing: all that it finds was there before. ``carried`` are claims of an
-    earlier round, to be held against the blobs again. ``dismissed``: a sentence by fingerprint that says who
-    dismissed the finding and why; only people with write access are to be believed here.
+    reads a whole tree and gates nothing: all that it finds was there before.
+    ``last`` is what the round before this one left; ``state_key`` (None: nobody knows) shows that we wrote it.
+    ``dismissed``: a sentence by fingerprint that says who dismissed the finding and why; only people with
+    write access are to be believed here.
     ``full``: nothing counts as read because an earlier round read it. ``agents`` are those that are asked,
     by name; empty for all of them.
     ``told`` are (who, text) of notes for the agents, data that decides nothing.
@@ -34,7 +35,8 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_possible: bool = True
     is_scan: bool = False
-    carried: tuple[Claim, ...] = ()
+    last: Round | None = None
+    state_key: bytes | None = field(default=None, repr=False)
     dismissed: Mapping[str, str] = field(default_factory=dict)
     told: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)

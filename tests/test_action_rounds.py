@@ -222,3 +222,35 @@ def test_fifty_threads_cost_no_more_requests_than_one(bench: Bench) -> None:
     review(bench, max_comments="100")
     assert len(bench.fake.api_requests) - before == 6
     assert len(opened(bench)) == 50
+
+
+def test_the_thread_of_what_is_gone_is_resolved_where_the_token_can(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.pull_request(TWO)
+    review(bench, "opened")
+    mine, other = bench.fake.review_comments(NAME, 1)
+    push(bench, {"app.py": CLEAN + "\n\n" + OTHER})
+    capsys.readouterr()
+    review(bench)
+    assert (mine.minimized, mine.resolved, other.resolved) == ("outdated", False, False)
+    assert "stays" not in capsys.readouterr().err, "a token that may not resolve is no problem"
+    push(bench, {"app.py": CLEAN})
+    may = {"contents": "write", "pull-requests": "write"}
+    review(bench, github_token=bench.fake.token(permissions=may))
+    assert (other.minimized, other.resolved) == ("outdated", True)
+
+
+def test_what_a_model_found_blocks_also_after_its_file_moved(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    with ScriptedModel("reader") as model:
+        given = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        assert review(bench, "opened", **given) == 1
+    bench.sandbox.git("switch", "-q", "feature")
+    bench.sandbox.git("mv", "app.py", "moved.py")
+    push(bench, {})
+    with ScriptedModel("skipper") as model:
+        given["base_url"] = model.base_url
+        assert review(bench, **given) == 1
+    [carried] = [each for each in bench.report["findings"] if each["rule"].startswith("security/")]
+    assert (carried["path"], carried["blocking"]) == ("moved.py", True)

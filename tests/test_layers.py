@@ -13,6 +13,7 @@ ROWS = [
     ("severity",),
     ("claims",),
     ("core", "errors", "text", "secret_shapes", "json_rules"),
+    ("earlier",),
     ("masking",),
     ("signals", "settings", "tighten", "policy", "policy_model", "journal", "templates", "engine"),
     ("hooks",),

@@ -1,6 +1,6 @@
 """What a review leaves on a pull request: one summary comment, and one review with all comments.
 
-It approves, merges, labels and resolves nothing, and touches no comment but its own. What GitHub refuses
+It approves, merges and labels nothing, and touches no comment and no thread but its own. What GitHub refuses
 ends in ``Posted``, never in an exception: the reports and the exit code stand without it.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewbot.core import Review, Sha
+from reviewbot.earlier import Remembered, render_round
 from reviewbot.github_api import (
     Conversation,
     GitHubDenied,
@@ -25,11 +26,12 @@ from reviewbot.publish import summary
 from reviewbot.publish.comment import render_review_body, render_summary_comment
 from reviewbot.publish.inline import InlineComment, plan_inline
 from reviewbot.publish.markers import Scope
-from reviewbot.publish.memory import Remembered, next_round, render_round, since_last_round
+from reviewbot.publish.memory import next_round, since_last_round
 from reviewbot.publish.pending import Changer, Filled, post_one_by_one
 from reviewbot.publish.sanitize import one_line
 from reviewbot.publish.threads import (
     MOST_RETIRED,
+    RESOLVED,
     find_summary,
     plan_retirements,
     render_retirements,
@@ -289,7 +291,7 @@ class _Publisher:
             return
         try:
             _, failed = self.github.change(*render_retirements(planned[:MOST_RETIRED]))
-            said = tuple(str(error) for _, error in failed)
+            said = tuple(str(error) for name, error in failed if not name.startswith(RESOLVED))
         except GitHubError as error:
             said = (error.sentences,)
         self.retired = 0 if said else len(planned[:MOST_RETIRED])

@@ -13,13 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reviewbot.earlier import MOST_DATA
+
 VERSION = "v1"
 
 LENGTH = 140
 """No marker without data is longer, in characters."""
-
-MOST_DATA = 24_000
-"""Characters of a marker's data, which are base64."""
 
 _Kind = Literal["finding", "gone", "summary", "reply"]
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")

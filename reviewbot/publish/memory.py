@@ -6,19 +6,15 @@ findings must not pass. What was found is known again by keyed hashes of its lin
 which may be a secret.
 """
 
-import base64
-import binascii
 import hmac
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from reviewbot.claims import Claim, Quote
-from reviewbot.core import Finding, Location, Review, Severity, Sha, Side
+from reviewbot.core import ChangeSet, ChangeStatus, Finding, Location, Review, Severity, Sha, Side
+from reviewbot.earlier import Remembered, Round
 from reviewbot.errors import RepositoryError
 from reviewbot.publish import summary
-from reviewbot.publish.markers import MOST_DATA
 from reviewbot.text import one_line, visible
 from reviewbot.verdict.grounding import Objects, fold
 
@@ -32,40 +28,7 @@ STILL_OPEN = "An earlier round found this, and its code is still there."
 
 _HASH = 16
 
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A finding of a model agent: what it said, and where. ``lines`` are hashes of what stood there."""
-
-    agent: str
-    rule: str
-    severity: str
-    confidence: float
-    title: str
-    body: str
-    cwe: tuple[str, ...]
-    advisory: bool
-    path: str
-    side: str
-    start_line: int
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One round: its head, the fingerprints that were open, and those of the round of another head before.
-
-    ``open`` and ``before`` are None where there were too many, or none of that head. ``forgotten`` counts
-    findings of agents for which there was no room.
-    """
-
-    head_sha: Sha
-    policy_sha: Sha
-    open: tuple[str, ...] | None
-    before: tuple[str, ...] | None = None
-    before_sha: Sha = ""
-    remembered: tuple[Remembered, ...] = ()
-    forgotten: int = 0
+_NEW = (ChangeStatus.ADDED, ChangeStatus.RENAMED, ChangeStatus.COPIED)
 
 
 def open_findings(review: Review) -> tuple[Finding, ...]:
@@ -98,59 +61,6 @@ def next_round(review: Review, last: Round | None, remembered: Sequence[Remember
     return replace(this, before=last.open, before_sha=last.head_sha)
 
 
-def render_round(this: Round) -> str:
-    """The round as base64 that fits into a marker; agents' findings that do not fit are counted."""
-    kept = list(this.remembered)
-    while True:
-        whole = {**asdict(this), "remembered": [asdict(each) for each in kept]}
-        whole["forgotten"] = len(this.remembered) - len(kept)
-        text = json.dumps(whole, separators=(",", ":"), ensure_ascii=True)
-        packed = base64.b64encode(text.encode()).decode()
-        if len(packed) <= MOST_DATA:
-            return packed
-        kept.pop()
-
-
-def parse_round(data: str) -> Round | None:
-    """A round as ``render_round`` wrote it; None for anything else."""
-    try:
-        whole = json.loads(base64.b64decode(data, validate=True))
-        remembered = tuple(_remembered(each) for each in whole.pop("remembered"))
-        whole = {name: tuple(value) if isinstance(value, list) else value for name, value in whole.items()}
-        made = Round(**whole, remembered=remembered)
-    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
-    lists = (made.open, made.before)
-    if not all(each is None or isinstance(each, tuple) for each in lists) or type(made.forgotten) is not int:
-        return None
-    texts = (made.head_sha, made.policy_sha, made.before_sha, *(made.open or ()), *(made.before or ()))
-    good = all(isinstance(text, str) and len(text) <= 64 and not set(text) - _HEX for text in texts)
-    return made if good else None
-
-
-_HEX = frozenset("0123456789abcdef")
-
-
-def _remembered(node: Any) -> Remembered:
-    kinds: dict[str, Any] = {
-        "confidence": (int, float),
-        "start_line": int,
-        "cwe": list,
-        "lines": list,
-        "advisory": bool,
-    }
-    for name, value in node.items():
-        if not isinstance(value, kinds.get(name, str)):
-            raise TypeError(name)
-    made = Remembered(**{**node, "cwe": tuple(node["cwe"]), "lines": tuple(node["lines"])})
-    Severity(made.severity), Side(made.side), Location(made.path, made.start_line, made.start_line)
-    if not 0 <= made.confidence <= 1:
-        raise ValueError("confidence")
-    if not made.lines or not all(isinstance(text, str) for text in (*made.lines, *made.cwe)):
-        raise TypeError("lines")
-    return made
-
-
 def remember(review: Review, objects: Objects, key: bytes) -> tuple[Remembered, ...]:
     """The open findings of model agents, what blocks first."""
     found = []
@@ -158,7 +68,7 @@ def remember(review: Review, objects: Objects, key: bytes) -> tuple[Remembered, 
         at = finding.location
         if finding.evidence.source != "agent" or at is None:
             continue
-        lines = _lines_at(review, at, objects)[at.start_line - 1 : at.end_line][:MOST_LINES]
+        lines = _lines(review.changes, at, objects)[at.start_line - 1 : at.end_line][:MOST_LINES]
         if lines:
             found.append(_remember(finding, at, tuple(_hash(line, key) for line in lines)))
     return tuple(found)
@@ -173,17 +83,56 @@ def _remember(finding: Finding, at: Location, lines: tuple[str, ...]) -> Remembe
     )  # fmt: skip
 
 
-def recall(
-    remembered: Iterable[Remembered], base_sha: Sha, head_sha: Sha, objects: Objects, key: bytes
-) -> tuple[Claim, ...]:
-    """What was remembered and whose lines are still there, as claims that quote them as they stand now."""
-    claims = []
-    for each in remembered:
-        commit = head_sha if each.side == Side.RIGHT else base_sha
-        quote = _find(each, _blob_lines(commit, each.path, objects), key)
-        if quote is not None:
-            claims.append(_claim(each, quote))
-    return tuple(claims)
+def recall(last: Round | None, changes: ChangeSet, objects: Objects, key: bytes | None) -> tuple[Claim, ...]:
+    """What a round remembered and whose lines are still there, as claims that quote them as they stand now.
+
+    Where a file is gone its lines are looked for in those that are new at their path: it may have moved.
+    """
+    if last is None or not key:
+        return ()
+    texts = _Texts(changes, objects, key)
+    quotes = ((each, texts.find(each)) for each in last.remembered)
+    return tuple(_claim(each, quote) for each, quote in quotes if quote is not None)
+
+
+class _Texts:
+    """The lines of both commits and their hashes, by path."""
+
+    def __init__(self, changes: ChangeSet, objects: Objects, key: bytes) -> None:
+        self.changes, self.objects, self.key = changes, objects, key
+        self.by_path = {change.path: change for change in changes.files}
+        self.read: dict[tuple[str, Side], tuple[list[str], list[str]]] = {}
+
+    def find(self, each: Remembered) -> Quote | None:
+        """The place of the lines that is nearest to where they were."""
+        for path in self._paths(each):
+            lines, hashes = self._hashed(path, Side(each.side))
+            found = _find(each, path, lines, hashes)
+            if found is not None:
+                return found
+        return None
+
+    def _paths(self, each: Remembered) -> Iterator[str]:
+        """Where it was; if that is gone, the files that are new at their path, those that moved first."""
+        if self._is_there(each):
+            yield each.path
+            return
+        new = [change for change in self.changes.files if change.status in _NEW]
+        yield from (change.path for change in sorted(new, key=lambda change: change.old_path != each.path))
+
+    def _is_there(self, each: Remembered) -> bool:
+        if change := self.by_path.get(each.path):
+            return each.side == Side.LEFT or change.head_blob is not None
+        try:
+            return self.objects.entry_at(self.changes.head_sha, each.path) is not None
+        except RepositoryError:
+            return False
+
+    def _hashed(self, path: str, side: Side) -> tuple[list[str], list[str]]:
+        if (path, side) not in self.read:
+            lines = _lines(self.changes, Location(path, 1, 1, side), self.objects)
+            self.read[path, side] = (lines, [_hash(line, self.key) for line in lines])
+        return self.read[path, side]
 
 
 def _claim(each: Remembered, quote: Quote) -> Claim:
@@ -193,20 +142,21 @@ def _claim(each: Remembered, quote: Quote) -> Claim:
     )  # fmt: skip
 
 
-def _find(each: Remembered, lines: Sequence[str], key: bytes) -> Quote | None:
-    """The place of the lines that is nearest to where they were."""
-    hashes, wanted = [_hash(line, key) for line in lines], list(each.lines)
-    size = len(wanted)
+def _find(each: Remembered, path: str, lines: Sequence[str], hashes: Sequence[str]) -> Quote | None:
+    wanted, size = list(each.lines), len(each.lines)
     starts = [at for at in range(len(hashes) - size + 1) if hashes[at : at + size] == wanted]
     if not starts:
         return None
     at = min(starts, key=lambda start: abs(start + 1 - each.start_line))
-    return Quote(each.path, at + 1, at + size, "\n".join(lines[at : at + size]))
+    return Quote(path, at + 1, at + size, "\n".join(lines[at : at + size]))
 
 
-def _lines_at(review: Review, at: Location, objects: Objects) -> list[str]:
-    trigger = review.trigger
-    return _blob_lines(trigger.head_sha if at.side is Side.RIGHT else trigger.base_sha, at.path, objects)
+def _lines(changes: ChangeSet, at: Location, objects: Objects) -> list[str]:
+    """The lines of a file on the side of a place; a deleted line stands below the file's name in head."""
+    if at.side is Side.RIGHT:
+        return _blob_lines(changes.head_sha, at.path, objects)
+    old = next((change.old_path for change in changes.files if change.path == at.path), None)
+    return _blob_lines(changes.base_sha, old or at.path, objects)
 
 
 def _blob_lines(commit: Sha, path: str, objects: Objects) -> list[str]:

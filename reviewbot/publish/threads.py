@@ -1,6 +1,7 @@
 """Which comments of a conversation are ours: the summary, what stands, and what is to be hidden.
 
-A comment whose finding is gone is answered and hidden as outdated. A thread that somebody else answered
+A comment whose finding is gone is answered and hidden as outdated, and its thread resolved where the token
+can. A thread that somebody else answered
 and nobody resolved is left alone: it is theirs now.
 """
 
@@ -11,24 +12,34 @@ from reviewbot.change.command import Rights, read_dismissals
 from reviewbot.change.notes import OncePerPerson, read_notes
 from reviewbot.change.targets import Target
 from reviewbot.core import Review
+from reviewbot.earlier import Round, parse_round
 from reviewbot.github_answers import Conversation, OwnComment
 from reviewbot.publish.markers import Marker, Scope, gone_marker, read_marker
-from reviewbot.publish.memory import Round, forgotten_note, is_complete, parse_round, recall
+from reviewbot.publish.memory import forgotten_note, is_complete
 from reviewbot.publish.sanitize import markdown_text, one_line
 from reviewbot.request import Request
-from reviewbot.verdict.grounding import Objects
 
-MOST_RETIRED = 30
-"""Comments that one run hides; each takes two writes, of which GitHub takes 80 a minute."""
+RESOLVED = "r"
+"""The names of the parts that resolve a thread begin so. GitHub allows that only with `contents: write`,
+which no review needs, so a refusal is no problem."""
+
+_NOTHING = "clientMutationId"
+
+MOST_RETIRED = 25
+"""Comments that one run hides; each takes up to three writes, of which GitHub takes 80 a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """A comment to minimise as outdated; ``answer`` is said below it first, unless it is empty."""
+    """A comment to minimise as outdated; ``answer`` is said below it first, unless it is empty.
+
+    Its thread is resolved, too, unless it is.
+    """
 
     comment_id: str
     thread_id: str
     answer: str
+    resolved: bool = False
 
 
 def standing(conversation: Conversation, scope: Scope, key: bytes | None) -> frozenset[str]:
@@ -55,9 +66,9 @@ def find_summary(
 
 
 def with_memory(
-    request: Request, objects: Objects, target: Target, rights: Rights, key: bytes | None
+    request: Request, target: Target, rights: Rights, key: bytes | None
 ) -> tuple[Request, tuple[str, ...]]:
-    """The request with what people dismissed and told and, where signed, what an earlier round found.
+    """The request with what people dismissed and told and what an earlier round left, signed with ``key``.
 
     And sentences about these. One request for each person who dismissed or told something.
     """
@@ -66,13 +77,10 @@ def with_memory(
     dismissed, ignored = read_dismissals(rights, trigger.repository, target.calls)
     told, left_out = read_notes(rights, trigger.repository, target.calls)
     request, notes = replace(request, dismissed=dismissed, told=told), (target.note, *ignored, *left_out)
-    if said is None or trigger.pull_number is None or not key:
+    if said is None or trigger.pull_number is None:
         return request, notes
     _, last = find_summary(said, Scope(trigger.repository, trigger.pull_number), key)
-    if last is None:
-        return request, notes
-    carried = recall(last.remembered, trigger.base_sha, trigger.head_sha, objects, key)
-    return replace(request, carried=carried), (*notes, *forgotten_note(last))
+    return replace(request, last=last, state_key=key), (*notes, *forgotten_note(last if key else None))
 
 
 def plan_retirements(
@@ -101,7 +109,7 @@ def _retirements(
             continue
         told = _answered(own, marker, scope, key)
         answer = "" if told else _answer(review, name, dismissed.get(name), scope, key)
-        yield Retirement(own.node_id, thread.node_id, answer)
+        yield Retirement(own.node_id, thread.node_id, answer, thread.is_resolved)
 
 
 def _answered(own: OwnComment, marker: Marker, scope: Scope, key: bytes | None) -> bool:
@@ -126,13 +134,18 @@ def render_retirements(retirements: Sequence[Retirement]) -> tuple[str, dict[str
     parts: list[str] = []
     variables: dict[str, str] = {}
     for n, each in enumerate(retirements):
+        if each.answer or not each.resolved:
+            declared.append(f"$t{n}: ID!")
+            variables[f"t{n}"] = each.thread_id
         if each.answer:
-            declared.append(f"$t{n}: ID!, $b{n}: String!")
-            variables |= {f"t{n}": each.thread_id, f"b{n}": each.answer}
+            declared.append(f"$b{n}: String!")
+            variables[f"b{n}"] = each.answer
             said = f"input: {{pullRequestReviewThreadId: $t{n}, body: $b{n}}}"
             parts.append(f"a{n}: addPullRequestReviewThreadReply({said}) {{ comment {{ id }} }}")
         declared.append(f"$c{n}: ID!")
         variables[f"c{n}"] = each.comment_id
         said = f"input: {{subjectId: $c{n}, classifier: OUTDATED}}"
         parts.append(f"m{n}: minimizeComment({said}) {{ minimizedComment {{ isMinimized }} }}")
+        if not each.resolved:
+            parts.append(f"{RESOLVED}{n}: resolveReviewThread(input: {{threadId: $t{n}}}) {{ {_NOTHING} }}")
     return f"mutation ({', '.join(declared)}) {{ {' '.join(parts)} }}", variables

@@ -52,6 +52,7 @@ GRAPHQL_TYPES = frozenset(
     DiffSide PullRequestReviewThreadSubjectType OrderDirection
     PullRequestConnection PullRequestEdge RepositoryOwner IssueOrder IssueOrderField
     Mutation Minimizable ReportedContentClassifiers MinimizeCommentInput MinimizeCommentPayload
+    ResolveReviewThreadInput ResolveReviewThreadPayload
     AddPullRequestReviewThreadReplyInput AddPullRequestReviewThreadReplyPayload
     PullRequestReviewCommentState PullRequestReviewEvent AddPullRequestReviewInput AddPullRequestReviewPayload
     AddPullRequestReviewThreadInput AddPullRequestReviewThreadPayload

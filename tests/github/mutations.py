@@ -41,7 +41,16 @@ def mutations(state: State, token: Token, show: Callable[[Repository, Pull, Revi
         said.minimized = _REASONS.get(classifier, classifier.lower())
         return {"minimizedComment": {"__typename": _kind(said), "isMinimized": True}}
 
+    def resolve(input: _Object) -> _Object:
+        # The description says nothing of it, but an installation without this right is refused.
+        if not (token.may("pull-requests:write") and token.may("contents:write")):
+            raise problem("FORBIDDEN", "Resource not accessible by integration")
+        _, first = _find_thread(state, input["threadId"])
+        first.resolved = True
+        return {"clientMutationId": None}
+
     return {
+        "resolveReviewThread": resolve,
         "addPullRequestReviewThreadReply": reply,
         "minimizeComment": minimize,
         **_reviews(state, token, may_write, show),

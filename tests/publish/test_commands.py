@@ -7,11 +7,11 @@ import pytest
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.payload import CommentEvent
 from reviewbot.core import Sha
+from reviewbot.earlier import Round, render_round
 from reviewbot.github_answers import Call, Conversation, OwnComment
 from reviewbot.github_api import GitHubDenied, GitHubError
 from reviewbot.publish.commands import SEEN, Followed, follow_command, report_review
 from reviewbot.publish.markers import Scope, finding_marker, read_marker, reply_marker, summary_marker
-from reviewbot.publish.memory import Round, render_round
 from tests.publish import BASE, HEAD, finding, review
 from tests.publish.test_github import pull_request
 

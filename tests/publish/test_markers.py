@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reviewbot.earlier import MOST_DATA
 from reviewbot.publish.markers import (
     LENGTH,
-    MOST_DATA,
     Marker,
     Scope,
     finding_marker,

@@ -1,5 +1,6 @@
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,20 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
+from reviewbot.claims import Claim
 from reviewbot.core import Finding, Location, Reason, Review, Severity, Side
-from reviewbot.publish.markers import MOST_DATA
+from reviewbot.earlier import MOST_DATA, Remembered, Round, parse_round, render_round
 from reviewbot.publish.memory import (
     MOST_OPEN,
     STILL_OPEN,
-    Remembered,
-    Round,
     forgotten_note,
     next_round,
-    parse_round,
     recall,
     remember,
-    render_round,
     since_last_round,
 )
 from tests.publish import BASE, HEAD, finding, review
@@ -49,7 +48,15 @@ def agents(number: int = 1, **changes: Any) -> Finding:
 
 
 def at_commits(made: Review, base: str, head: str) -> Review:
-    return replace(made, trigger=replace(made.trigger, base_sha=base, head_sha=head))
+    trigger = replace(made.trigger, base_sha=base, head_sha=head)
+    return replace(made, trigger=trigger, changes=replace(made.changes, base_sha=base, head_sha=head))
+
+
+def found_again(
+    kept: Sequence[Remembered], repository: Repository, base: str, head: str, key: bytes = KEY
+) -> list[Claim]:
+    last = Round(BASE, BASE, (), remembered=tuple(kept))
+    return list(recall(last, load_change_set(repository, base, head), repository, key))
 
 
 def test_a_round_is_read_as_it_was_written() -> None:
@@ -162,9 +169,9 @@ def test_a_finding_is_known_again_by_its_lines_wherever_they_went(sandbox: Sandb
     with Repository(sandbox.folder) as repository:
         [kept] = remember(at_commits(review(said), base, head), repository, KEY)
         assert "run" not in "".join(kept.lines)
-        assert recall([kept], base, later, repository, b"another key") == ()
-        assert recall([kept], base, gone, repository, KEY) == ()
-        [claim] = recall([kept], base, later, repository, KEY)
+        assert found_again([kept], repository, base, later, b"another key") == []
+        assert found_again([kept], repository, base, gone) == []
+        [claim] = found_again([kept], repository, base, later)
     [quote] = claim.quotes
     assert quote.text.split() == ["run(", "x", ")", "done()"]
     assert (quote.path, claim.agent, claim.rule, claim.severity) == (
@@ -179,8 +186,39 @@ def test_a_finding_at_deleted_lines_is_looked_for_in_the_base(sandbox: Sandbox) 
     said = agents(1, location=Location("a.py", 1, 1, Side.LEFT))
     with Repository(sandbox.folder) as repository:
         kept = remember(at_commits(review(said), base, head), repository, KEY)
-        [claim] = recall(kept, base, head, repository, KEY)
+        [claim] = found_again(kept, repository, base, head)
     assert claim.quotes[0].text == "check()"
+
+
+def test_a_finding_survives_that_its_file_moves_and_not_that_its_lines_go(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.py": "one\n" * 9 + "check()\n"})
+    head = sandbox.commit({"a.py": "one\n" * 9 + "run(x)\n", "other.py": "run(x)\n"})
+    kept: list[Remembered] = []
+    with Repository(sandbox.folder) as repository:
+        for side, line in ((Side.RIGHT, 10), (Side.LEFT, 10)):
+            said = agents(1, location=Location("a.py", line, line, side))
+            kept += remember(at_commits(review(said), base, head), repository, KEY)
+    sandbox.git("mv", "a.py", "b.py")
+    moved = sandbox.commit()
+    rewritten = sandbox.commit({"b.py": "two\n" * 9 + "run(x)\n"})
+    sandbox.remove("other.py")
+    fixed = sandbox.commit({"b.py": "two\n" * 9})
+    stub = sandbox.commit({"b.py": "one\n" * 9 + "run(x)\n", "a.py": "from b import *\n"})
+    with Repository(sandbox.folder) as repository:
+        places = [
+            [
+                (claim.quotes[0].path, claim.quotes[0].text)
+                for claim in found_again(kept, repository, base, at)
+            ]
+            for at in (moved, rewritten, fixed, stub)
+        ]
+    deleted = ("a.py", "check()")
+    assert places == [
+        [("b.py", "run(x)"), ("b.py", "check()")],
+        [("b.py", "run(x)"), deleted],
+        [deleted],
+        [deleted],
+    ]
 
 
 def test_only_open_findings_of_agents_are_remembered(sandbox: Sandbox) -> None:
