@@ -15,7 +15,7 @@ class Request:
 
     ``environment`` is the process's. ``secrets_possible`` is False for a fork's or Dependabot's run. A scan
     reads a whole tree and gates nothing: all that it finds was there before.
-    ``last`` is what the round before this one left; ``state_key`` (None: nobody knows) shows that we wrote it.
+    ``last`` is what the round before this one left; ``state_key`` (None: none) shows that we wrote it.
     ``dismissed``: a sentence by fingerprint that says who dismissed the finding and why; only people with
     write access are to be believed here.
     ``full``: nothing counts as read because an earlier round read it. ``agents`` are those that are asked,

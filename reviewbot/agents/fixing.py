@@ -1,4 +1,4 @@
-"""The task about failed tests: the failures with the likeliest causes, in halves where they filled a context."""
+"""The task about failed tests: the failures with likely causes, in halves where they filled a context."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
