@@ -38,6 +38,8 @@ NAMES = (
     "budget-usd",
     "sarif",
     "junit",
+    "logs",
+    "job-logs",
     "policy",
     "pull-request",
     "base",
@@ -68,7 +70,8 @@ class InputError(UsageError):
 class Inputs:
     """The inputs, parsed. ``overrides`` are settings by the field names of ``Settings``.
 
-    ``sarif`` and ``junit`` are patterns, one a line in the workflow file. Empty text means not given.
+    ``sarif``, ``junit`` and ``logs`` are patterns, one a line in the workflow file; ``job_logs``: what failed
+    jobs say is read from GitHub. Empty text means not given.
     """
 
     mode: Mode = "auto"
@@ -78,6 +81,8 @@ class Inputs:
     overrides: Mapping[str, object] = field(default_factory=dict)
     sarif: tuple[str, ...] = ()
     junit: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    job_logs: bool = False
     policy: str = ""
     pull_request: int | None = None
     base: str = ""
@@ -110,6 +115,8 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         overrides={name: each for name, each in overrides.items() if each is not None},
         sarif=_lines(value("sarif", "")),
         junit=_lines(value("junit", "")),
+        logs=_lines(value("logs", "")),
+        job_logs=_one_of("job-logs", given, ("true", "false")) == "true",
         policy=value("policy", ""),
         pull_request=_pull_number(given),
         base=value("base", ""),

@@ -28,6 +28,7 @@ from reviewbot.change.artifacts import choose_artifacts, unpack_artifacts
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
+from reviewbot.change.job_logs import FailedJobs, fetch_failed_jobs
 from reviewbot.change.payload import (
     CommentEvent,
     DispatchEvent,
@@ -55,7 +56,7 @@ from reviewbot.core import Review, Sha, Trigger, TriggerKind
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError
-from reviewbot.github_files import download_artifact
+from reviewbot.github_files import download_artifact, download_log
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
 from reviewbot.publish.checks import (
@@ -120,6 +121,7 @@ class _Run:
         self.command = Command(Verb.REVIEW)
         self.review: Review | None = None
         self.run_id: int | None = None
+        self.jobs = FailedJobs()
         self.evidence = Path(environment.get("GITHUB_WORKSPACE", ""))
         self.is_pull_request = environment.get("GITHUB_EVENT_NAME", "") == "pull_request"
         self.trigger = Trigger(
@@ -159,6 +161,9 @@ class _Run:
                 self.evidence = Path(folder) / "artifacts"
                 with self.step("fetching the artifacts"):
                     self._fetch_artifacts(github, self.run_id)
+            if self.inputs.job_logs:
+                with self.step("fetching the logs of failed jobs"):
+                    self.jobs = self._fetch_jobs(github)
             with repository:
                 ending = self._review_and_publish(repository, target, github)
         ending = self.reply(ending)
@@ -248,10 +253,18 @@ class _Run:
     def _fetch_artifacts(self, github: GitHub, run_id: int) -> None:
         """What the patterns name of the artifacts of the run that this one follows."""
         inputs, repository = self.inputs, self.trigger.repository
-        patterns, server = (*inputs.sarif, *inputs.junit), api_url(self.environment)
+        patterns, server = (*inputs.sarif, *inputs.junit, *inputs.logs), api_url(self.environment)
         listing = github.read_artifacts(repository, run_id) if patterns else {}
         get = partial(download_artifact, server, inputs.token, repository)
         unpack_artifacts(choose_artifacts(listing, patterns), get, self.evidence)
+
+    def _fetch_jobs(self, github: GitHub) -> FailedJobs:
+        """The failed jobs of the run that this one follows, else of this run and of others on the head."""
+        repository, own = self.trigger.repository, self.environment.get("GITHUB_RUN_ID", "")
+        runs = [self.run_id] if self.run_id else [int(own)] if own.isascii() and own.isdigit() else []
+        get = partial(download_log, api_url(self.environment), self.inputs.token, repository)
+        whole = self.run_id is not None
+        return fetch_failed_jobs(github, get, repository, self.trigger.head_sha, runs, is_whole=whole)
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
         self._stop_if_superseded(target, github)
@@ -292,6 +305,8 @@ class _Run:
         return Request(
             sarif=below(folder, inputs.sarif, "sarif"),
             junit=below(folder, inputs.junit, "junit"),
+            logs=below(folder, inputs.logs, "logs"),
+            jobs=self.jobs,
             asked=Asked(path=inputs.policy or POLICY_PATH, overrides=inputs.overrides, tighten=True),
             environment=reviewed_environment(self.environment, inputs),
             secrets_possible=self.secrets_possible,

@@ -136,6 +136,22 @@ class GitHub:
         path = f"/repos/{check_repository(repository)}/actions/runs/{run:d}/artifacts"
         return self._send("GET", path, {"per_page": 100})
 
+    def read_runs(self, repository: str, head_sha: Sha) -> Node:
+        """The list of the runs of workflows for a commit; its first fifty."""
+        path = f"/repos/{check_repository(repository)}/actions/runs"
+        return self._send("GET", path, {"head_sha": head_sha, "per_page": 50})
+
+    def read_jobs(self, repository: str, run: int) -> Node:
+        """The list of the jobs of a run, of its last attempt; its first hundred."""
+        path = f"/repos/{check_repository(repository)}/actions/runs/{run:d}/jobs"
+        return self._send("GET", path, {"filter": "latest", "per_page": 100})
+
+    def read_annotations(self, repository: str, check_run: int) -> Sequence[object]:
+        """What a check run says at lines of files; its first fifty annotations."""
+        path = f"/repos/{check_repository(repository)}/check-runs/{check_run:d}/annotations"
+        listed: Sequence[object] = self._call(self._rest, "GET", path, {"per_page": 50}, None, list)
+        return listed
+
     def read_repository(self, repository: str) -> RepositoryFacts:
         """Default branch and size."""
         answer = self._send("GET", f"/repos/{check_repository(repository)}")
@@ -217,18 +233,20 @@ class GitHub:
         self, requester: "Requester", text: str, variables: Mapping[str, Any], *, partly: bool = False
     ) -> Node:
         question = {"query": text, "variables": variables}
-        answer = self._call(requester, "POST", self._graphql_url, None, question)
+        answer: Node = self._call(requester, "POST", self._graphql_url, None, question)
         for error in answer.get("errors") or ():
             if not partly or not answer.get("data"):
                 raise graphql_error(error)
         return answer
 
     def _send(self, verb: str, path: str, parameters: Node | None = None, body: object = None) -> Node:
-        return self._call(self._rest, verb, path, parameters, body)
+        answer: Node = self._call(self._rest, verb, path, parameters, body)
+        return answer
 
-    def _call(
-        self, requester: "Requester", verb: str, url: str, parameters: Node | None, body: object
-    ) -> Node:
+    def _call(  # noqa: PLR0917 - a request has these parts
+        self, requester: "Requester", verb: str, url: str, parameters: Node | None, body: object,
+        form: type[dict[str, Any]] | type[list[Any]] = dict,
+    ) -> Any:  # fmt: skip
         from github import GithubException  # noqa: PLC0415 - 0.3 s, already paid by the constructor
         from requests import RequestException  # noqa: PLC0415 - as above
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
@@ -243,8 +261,10 @@ class GitHub:
         except (RuntimeError, AssertionError, ValueError, AttributeError, TypeError):
             # Redirects to another host, HTML and broken JSON end here.
             raise GitHubLost(f"The answer of {self._host} to {verb} cannot be read.") from None
-        if not isinstance(answer, dict):
-            raise GitHubLost(f"The answer of {self._host} to {verb} is no object.")
+        if not isinstance(answer, form):
+            raise GitHubLost(
+                f"The answer of {self._host} to {verb} is no {'object' if form is dict else 'list'}."
+            )
         return answer
 
     def _count(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reviewbot.change.job_logs import FailedJobs
 from reviewbot.change.policy_file import Asked
 from reviewbot.earlier import Round
 from reviewbot.hooks import NO_HOOKS, Hooks
@@ -13,6 +14,7 @@ from reviewbot.hooks import NO_HOOKS, Hooks
 class Request:
     """What the user asked for.
 
+    ``jobs`` are failed jobs of the head commit.
     ``environment`` is the process's. ``secrets_possible`` is False for a fork's or Dependabot's run. A scan
     reads a whole tree and gates nothing: all that it finds was there before.
     ``last`` is what the round before this one left; ``state_key`` (None: none) shows that we wrote it.
@@ -31,6 +33,7 @@ class Request:
     sarif: tuple[str, ...] = ()
     junit: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    jobs: FailedJobs = field(default_factory=FailedJobs)
     asked: Asked = field(default_factory=Asked)
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_possible: bool = True

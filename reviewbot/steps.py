@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Outcome, Review, Trigger
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
-from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in
+from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
 from reviewbot.masking import Masker
@@ -69,7 +69,9 @@ def collect(run: Run, settings: Settings, excluded: Mapping[str, str], *, is_sca
             lambda: repository.tree_paths(changes.head_sha),
             [str(root) for root in roots if root],
             request.logs,
+            request.jobs,
         )
+        handed_in = tell_unread(handed_in, request.jobs.unread, is_needed=settings.fail_on_tests)
     with run.step("running the analyzers"):
         collected = collect_evidence(
             repository, changes, handed_in, analyzers=settings.analyzers, excluded=excluded, is_scan=is_scan

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from reviewbot.change.git import Repository
+from reviewbot.change.job_logs import FailedJobs, JobReport
 from reviewbot.core import ChangeSet, Evidence, Mask, Reason, Rejected
 from reviewbot.evidence.analyzers import run_analyzers
 from reviewbot.evidence.attention import call_attention
@@ -36,12 +38,13 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """What the evidence files say."""
+    """What the evidence files say; ``unsure`` are sentences about failed jobs that tell less than all."""
 
     evidence: tuple[Evidence, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
     gaps: tuple[Reason, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 def collect_evidence(
@@ -87,21 +90,24 @@ def _as_base(changes: ChangeSet) -> ChangeSet:
     )
 
 
-def read_handed_in(
+def read_handed_in(  # noqa: PLR0917 - the kinds of evidence
     sarif: Sequence[str],
     junit: Sequence[str],
     tree_paths: Callable[[], Sequence[str]],
     roots: Sequence[str],
     logs: Sequence[str] = (),
+    jobs: FailedJobs | None = None,
 ) -> HandedIn:
     """The SARIF and JUnit files and logs that the patterns name, as evidence about paths of the head tree.
 
-    A failed test that a JUnit file tells of, too, is taken from there: a log says no more of it.
+    A failed test that a JUnit file tells of, too, is taken from there: a log says no more of it. Of a
+    failed job the log counts or, where it tells of no test, what the job said at lines.
 
     Raises:
         EvidenceError: a pattern that matches nothing, or a file that cannot be read whole.
     """
-    if not (sarif or junit or logs):
+    failed_jobs = jobs.reports if jobs else ()
+    if not (sarif or junit or logs or failed_jobs):
         return HandedIn()
     tree = TreePaths(tree_paths(), roots)
     evidence: list[Evidence] = []
@@ -114,24 +120,49 @@ def read_handed_in(
         rejected += log.rejected
         notes += log.notes
         gaps += (Reason("unfinished_evidence", sentence) for sentence in log.unfinished)
-    reports = [(report, "JUnit") for report in read_evidence_files(junit, "JUnit")]
+    reports: list[tuple[str, Callable[[int], JunitReport]]] = [
+        ("JUnit", partial(parse_junit, data, name, tree))
+        for name, data in read_evidence_files(junit, "JUnit")
+    ]
     # The kinds that files.py lists are words of its sentences only.
-    reports += [(log, "log") for log in read_evidence_files(logs, "log")]
+    reports += [
+        ("log", partial(_parse_log, data, name, tree)) for name, data in read_evidence_files(logs, "log")
+    ]
+    reports += [("job", partial(_parse_job, job, tree)) for job in failed_jobs]
     tests = failed = 0
     titles: set[str] = set()
-    for (name, data), kind in reports:
-        report = (_parse_log if kind == "log" else parse_junit)(data, name, tree, start=len(evidence) + 1)
-        repeated = {item.title for item in report.evidence} & titles if kind == "log" else set()
+    unsure: list[str] = []
+    for kind, parse in reports:
+        report = parse(len(evidence) + 1)
+        repeated = {item.title for item in report.evidence} & titles if kind != "JUnit" else set()
         evidence += (item for item in report.evidence if item.title not in repeated)
         titles.update(item.title for item in report.evidence)
         rejected += report.rejected
-        gaps += (Reason("unfinished_evidence", sentence) for sentence in report.unfinished)
+        if kind == "job":
+            unsure += report.unfinished
+        else:
+            gaps += (Reason("unfinished_evidence", sentence) for sentence in report.unfinished)
         tests += report.tests - len(repeated)
         failed += report.failures + report.errors - len(repeated)
     if reports:
         blocked = " (they block with --fail-on-tests only)" if failed else ""
         notes.append(f"Tests handed in: {tests}, of which {failed} failed{blocked}.")
-    return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps))
+    return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps), tuple(unsure))
+
+
+def tell_unread(handed_in: HandedIn, unread: Sequence[str], *, is_needed: bool) -> HandedIn:
+    """What failed jobs left open, among it ``unread``: notes, or gaps where the verdict needs the tests."""
+    open_ = tuple(dict.fromkeys((*handed_in.unsure, *unread)))
+    if not is_needed:
+        return replace(handed_in, notes=(*handed_in.notes, *open_), unsure=())
+    gaps = tuple(Reason("unfinished_evidence", sentence) for sentence in open_)
+    return replace(handed_in, gaps=(*handed_in.gaps, *gaps), unsure=())
+
+
+def _parse_job(job: JobReport, tree: TreePaths, start: int) -> JunitReport:
+    from reviewbot.evidence.logs.jobs import parse_job  # noqa: PLC0415 - as below
+
+    return parse_job(job, tree, start)
 
 
 def _parse_log(data: bytes, name: str, tree: TreePaths, start: int) -> JunitReport:

@@ -35,6 +35,10 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "/repos/{owner}/{repo}/collaborators/{username}/permission": ("get",),
     "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts": ("get",),
     "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}": ("get",),
+    "/repos/{owner}/{repo}/actions/runs": ("get",),
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("get",),
+    "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs": ("get",),
+    "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations": ("get",),
     "/user": ("get",),
 }
 """What the fake serves, in the words of the description."""

@@ -17,7 +17,7 @@ is remembered, ``site`` what becomes of a request, ``rules`` GitHub's unwritten 
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,7 @@ from tests.github.state import (
     Artifact,
     CheckRun,
     IssueComment,
+    Job,
     Pull,
     Repository,
     Review,
@@ -235,6 +236,22 @@ class FakeGitHub:
         """A run of a workflow uploads a zip file."""
         made = Artifact(self.state.clock.next_id(), run_id, name, data, expired)
         self.state.repository(repository).artifacts.append(made)
+
+    def add_job(
+        self,
+        repository: str,
+        name: str,
+        log: bytes | None,
+        *,
+        head_sha: str,
+        run_id: int = 77,
+        conclusion: str = "failure",
+        annotations: Sequence[dict[str, object]] = (),
+    ) -> None:
+        """A job of a run of a workflow ends."""
+        number = self.state.clock.next_id()
+        made = Job(number, run_id, name, head_sha, conclusion, log, tuple(annotations))
+        self.state.repository(repository).jobs.append(made)
 
     def add_pending_review(self, repository: str, number: int, author: str = "github-actions[bot]") -> Review:
         """Somebody began a review and did not submit it."""

@@ -17,7 +17,7 @@ from tests.github.rules import (
     refused_thread,
 )
 from tests.github.served import DiffFile
-from tests.github.state import CheckRun, IssueComment, Pull, Repository, Review, ReviewComment
+from tests.github.state import CheckRun, IssueComment, Job, Pull, Repository, Review, ReviewComment
 
 _STATES = {
     None: "PENDING",
@@ -281,6 +281,42 @@ def _fetch_artifact(call: Call) -> Answer:
     return Answer(302, "", {"Location": place})
 
 
+def _list_runs(call: Call) -> Answer:
+    wanted = call.query.get("head_sha")
+    runs: dict[int, list[Job]] = {}
+    for job in call.repository.jobs:
+        if wanted in (None, job.head_sha):
+            runs.setdefault(job.run_id, []).append(job)
+    listed = [views.workflow_run(call.state, call.repository, jobs) for jobs in runs.values()]
+    return Answer(200, {"total_count": len(listed), "workflow_runs": listed})
+
+
+def _list_jobs(call: Call) -> Answer:
+    found, run = call.repository, int(call.values["run_id"])
+    listed = [views.job(call.state, found, each) for each in found.jobs if each.run_id == run]
+    return Answer(200, {"total_count": len(listed), "jobs": listed})
+
+
+def _fetch_log(call: Call) -> Answer:
+    """A redirect to a place that takes no token."""
+    wanted = int(call.values["job_id"])
+    job = next((each for each in call.repository.jobs if each.id == wanted), None)
+    if job is None:
+        raise Refusal(404, "Not Found")
+    if job.log is None:
+        raise Refusal(410, "Server Error")
+    place = f"{call.state.origin}/blob/{call.repository.name}/{wanted}?sig=secret"
+    return Answer(302, "", {"Location": place})
+
+
+def _list_annotations(call: Call) -> Answer:
+    wanted = int(call.values["check_run_id"])
+    job = next((each for each in call.repository.jobs if each.id == wanted), None)
+    if job is None:
+        raise Refusal(404, "Not Found")
+    return page(call, [views.annotation(each) for each in job.annotations])
+
+
 _REPOSITORY = "/repos/{owner}/{repo}"
 _PULL = f"{_REPOSITORY}/pulls/{{pull_number}}"
 _TALK = ("issues:write", "pull-requests:write")
@@ -310,6 +346,12 @@ ROUTES = (
         f"{_REPOSITORY}/actions/artifacts/{{artifact_id}}/{{archive_format}}",
         ("actions:read",),
         _fetch_artifact,
+    ),
+    Route("GET", f"{_REPOSITORY}/actions/runs", ("actions:read",), _list_runs),
+    Route("GET", f"{_REPOSITORY}/actions/runs/{{run_id}}/jobs", ("actions:read",), _list_jobs),
+    Route("GET", f"{_REPOSITORY}/actions/jobs/{{job_id}}/logs", ("actions:read",), _fetch_log),
+    Route(
+        "GET", f"{_REPOSITORY}/check-runs/{{check_run_id}}/annotations", ("checks:read",), _list_annotations
     ),
     Route("GET", "/user", ("metadata:read",), _show_user),
 )

@@ -194,12 +194,16 @@ class Site:
         return done.answer
 
     def _blob(self, request: Request) -> Answer:
-        """The store that artifacts are fetched from: it refuses whoever brings a token, as Azure's does."""
+        """The store that artifacts and logs are fetched from: it refuses whoever brings a token, as Azure's does."""
         name, _, number = request.path.removeprefix("/blob/").rpartition("/")
         if "authorization" in request.headers or request.query != {"sig": "secret"}:
             return Answer(400, "Authentication information is not given in the correct format.")
-        held = self.state.repositories[name.lower()].artifacts
-        return Answer(200, next(each.data for each in held if str(each.id) == number))
+        held = self.state.repositories[name.lower()]
+        blobs = {
+            **{each.id: each.data for each in held.artifacts},
+            **{each.id: each.log for each in held.jobs},
+        }
+        return Answer(200, blobs[int(number)])
 
     def _git(self, request: Request) -> Answer:
         """GitHub's git takes a token as the password of any user, and hides what the token cannot read."""

@@ -115,6 +115,19 @@ class Artifact:
     expired: bool = False
 
 
+@dataclass(frozen=True)
+class Job:
+    """A finished job of a run of a workflow; its check run has the same id. ``log`` None: it is gone."""
+
+    id: int
+    run_id: int
+    name: str
+    head_sha: str
+    conclusion: str
+    log: bytes | None = field(repr=False)
+    annotations: tuple[dict[str, object], ...] = ()
+
+
 @dataclass
 class Pull:
     """A pull request. ``base_sha`` is the tip of the base branch when head last moved, as GitHub has it."""
@@ -152,6 +165,7 @@ class Repository:
     check_runs: list[CheckRun] = field(default_factory=list)
     reactions: list[tuple[int, str, str]] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
 
     def resolve(self, revision: str) -> str | None:
         """The commit of an id, a branch, ``heads/branch`` or ``owner:branch``."""

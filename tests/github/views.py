@@ -9,6 +9,7 @@ from tests.github.state import (
     Artifact,
     CheckRun,
     IssueComment,
+    Job,
     Pull,
     Repository,
     Review,
@@ -153,6 +154,34 @@ def artifact(state: State, found: Repository, said: Artifact) -> dict[str, Any]:
     url = f"{repository_url(state, found)}/actions/artifacts/{said.id}"
     known = {"id": said.id, "name": said.name, "size_in_bytes": len(said.data), "expired": said.expired}
     return contract().fill("artifact", {**known, "url": url, "archive_download_url": f"{url}/zip"})
+
+
+def workflow_run(state: State, found: Repository, jobs: Sequence[Job]) -> dict[str, Any]:
+    """A finished run of a workflow; it failed where a job of it did."""
+    first = jobs[0]
+    url = f"{repository_url(state, found)}/actions/runs/{first.run_id}"
+    red = any(job.conclusion == "failure" for job in jobs)
+    known = {"id": first.run_id, "head_sha": first.head_sha, "status": "completed", "url": url}
+    known |= {
+        "conclusion": "failure" if red else "success",
+        "event": "pull_request",
+        "head_branch": "feature",
+    }
+    minimal = repository(state, found, "minimal-repository")
+    return contract().fill("workflow-run", {**known, "repository": minimal, "head_repository": minimal})
+
+
+def job(state: State, found: Repository, said: Job) -> dict[str, Any]:
+    """A finished job."""
+    url = repository_url(state, found)
+    known = {"id": said.id, "run_id": said.run_id, "name": said.name, "head_sha": said.head_sha}
+    known |= {"status": "completed", "conclusion": said.conclusion, "url": f"{url}/actions/jobs/{said.id}"}
+    return contract().fill("job", {**known, "check_run_url": f"{url}/check-runs/{said.id}"})
+
+
+def annotation(said: Mapping[str, object]) -> dict[str, Any]:
+    """What a check run says at lines."""
+    return contract().fill("check-annotation", said)
 
 
 def review(state: State, found: Repository, pull: Pull, said: Review) -> dict[str, Any]:
