@@ -8,11 +8,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 from reviewbot.action_ending import Ending, advised, answered, refuse
+from reviewbot.action_evidence import Place, fetch_artifacts, fetch_jobs
 from reviewbot.action_inputs import (
     InputError,
     Inputs,
@@ -24,11 +25,10 @@ from reviewbot.action_inputs import (
     refuse_choices,
     reviewed_environment,
 )
-from reviewbot.change.artifacts import choose_artifacts, unpack_artifacts
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
-from reviewbot.change.job_logs import FailedJobs, fetch_failed_jobs
+from reviewbot.change.job_logs import FailedJobs
 from reviewbot.change.payload import (
     CommentEvent,
     DispatchEvent,
@@ -56,7 +56,6 @@ from reviewbot.core import Review, Sha, Trigger, TriggerKind
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError
-from reviewbot.github_files import download_artifact, download_log
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
 from reviewbot.publish.checks import (
@@ -160,10 +159,10 @@ class _Run:
             if self.run_id is not None:
                 self.evidence = Path(folder) / "artifacts"
                 with self.step("fetching the artifacts"):
-                    self._fetch_artifacts(github, self.run_id)
+                    fetch_artifacts(github, self._place(), self.run_id, self.evidence)
             if self.inputs.job_logs:
                 with self.step("fetching the logs of failed jobs"):
-                    self.jobs = self._fetch_jobs(github)
+                    self.jobs = fetch_jobs(github, self._place(), self.trigger.head_sha, self.run_id)
             with repository:
                 ending = self._review_and_publish(repository, target, github)
         ending = self.reply(ending)
@@ -250,21 +249,8 @@ class _Run:
         )
         return Repository(store.git_dir, fetch_missing=store.fetch_objects if large else None)
 
-    def _fetch_artifacts(self, github: GitHub, run_id: int) -> None:
-        """What the patterns name of the artifacts of the run that this one follows."""
-        inputs, repository = self.inputs, self.trigger.repository
-        patterns, server = (*inputs.sarif, *inputs.junit, *inputs.logs), api_url(self.environment)
-        listing = github.read_artifacts(repository, run_id) if patterns else {}
-        get = partial(download_artifact, server, inputs.token, repository)
-        unpack_artifacts(choose_artifacts(listing, patterns), get, self.evidence)
-
-    def _fetch_jobs(self, github: GitHub) -> FailedJobs:
-        """The failed jobs of the run that this one follows, else of this run and of others on the head."""
-        repository, own = self.trigger.repository, self.environment.get("GITHUB_RUN_ID", "")
-        runs = [self.run_id] if self.run_id else [int(own)] if own.isascii() and own.isdigit() else []
-        get = partial(download_log, api_url(self.environment), self.inputs.token, repository)
-        whole = self.run_id is not None
-        return fetch_failed_jobs(github, get, repository, self.trigger.head_sha, runs, is_whole=whole)
+    def _place(self) -> Place:
+        return Place(self.trigger.repository, self.inputs, self.environment)
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
         self._stop_if_superseded(target, github)

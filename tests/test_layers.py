@@ -34,6 +34,7 @@ ROWS = [
     ("scan_tree",),
     ("scan",),
     ("action_inputs", "action_rights", "action_ending"),
+    ("action_evidence",),
     ("action_run",),
     ("action",),
     ("options",),
