@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from tests.github.contract import contract
 from tests.github.served import DiffFile
@@ -23,7 +24,7 @@ MOST_LISTED_FILES = 3_000
 def user(state: State, login: str) -> dict[str, Any]:
     """A person or, ``[bot]`` at the end of the name, an app."""
     kind = "Bot" if login.endswith("[bot]") else "User"
-    url = f"{state.origin}/api/users/{login}"
+    url = f"{state.origin}/api/users/{quote(login)}"
     return contract().fill("simple-user", {"login": login, "id": _number(login), "type": kind, "url": url})
 
 
