@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.container.runner import GID, NAME, UID, Runner, describe
 from tests.github.events import pull_request_event
 from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
+from tests.test_action_yml import release_check
 
 pytestmark = [
     pytest.mark.container,
@@ -154,3 +156,63 @@ def test_the_image_holds_no_compiler_no_installer_and_nothing_of_the_machine_tha
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["reviewbot", "git"]
     assert done.stderr.count("No such file or directory") == 2
     assert "No module named 'pip'" in done.stderr
+
+
+def files_of(name: str) -> set[str]:
+    """Every file and link of an image."""
+    done = subprocess.run(
+        [
+            *("podman", *image.storage(), "--runtime", "runc", "run", "--rm", "--network", "none"),
+            *("--ulimit", "nofile=10000:10000", "--ulimit", "nproc=4096:4096"),
+            *(
+                "--entrypoint",
+                "/usr/bin/find",
+                name,
+                "/",
+                "-xdev",
+                "(",
+                "-type",
+                "f",
+                "-o",
+                "-type",
+                "l",
+                ")",
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines())
+
+
+BUILDERS = {"hatchling", "editables", "pluggy", "trove-classifiers"}
+"""Packages of the lock that build ours and are taken out again."""
+PROGRAMS = re.compile(r"bin/(activate|Activate|python|reviewbot$|ruff$|zizmor$|hadolint$)|lib64$|pyvenv.cfg$")
+OF_PACKAGES = {"cffi-gen-src", "detect-secrets", "detect-secrets-hook", "httpx2", "idna", "markdown-it", "normalizer",
+               "pygmentize", "unidiff"}  # fmt: skip
+"""Commands that packages of the lock bring along."""
+
+
+def test_the_image_is_its_base_the_locked_packages_and_reviewbot_and_nothing_else(built: str) -> None:
+    added = files_of(built) - files_of(image.BASE) - {"/etc/pip.conf"}  # a mount leaves an empty place
+    ours = {name.removeprefix("/opt/reviewbot/") for name in added}
+    assert {name for name in ours if name.startswith("/")} == set()
+    packaged = {name.partition("/site-packages/")[2] for name in ours if "/site-packages/" in name}
+    others = {name for name in ours if "/site-packages/" not in name and not PROGRAMS.match(name)}
+    assert others <= {f"bin/{name}" for name in OF_PACKAGES}
+    installed = {}
+    for name in packaged:
+        described = re.match(r"([^/]+)-([^-/]+)\.dist-info/", name)
+        if described:
+            installed[re.sub(r"[-_.]+", "-", described[1]).lower()] = described[2]
+    lock = {name: version for name, (version, _) in release_check().locked(image.ROOT).items()}
+    text = (image.ROOT / "requirements/run.txt").read_text()
+    elsewhere = set(re.findall(r"^([a-z0-9-]+)==\S+ ; ", text, re.MULTILINE))
+    del installed["reviewbot"]
+    assert installed.items() <= lock.items()
+    assert set(lock) - set(installed) - elsewhere == BUILDERS
+    source = {str(path.relative_to(image.ROOT)) for path in (image.ROOT / "reviewbot").rglob("*.py")}
+    prompts = {f"reviewbot/prompts/{path.name}" for path in (image.ROOT / "prompts").iterdir()}
+    package = {name for name in packaged if name.startswith("reviewbot/") and not name.endswith(".pyc")}
+    assert package == source | prompts | {"reviewbot/py.typed"}
