@@ -84,7 +84,7 @@ def act(
     payload["pull_request"]["labels"] = [{"name": label} for label in told.labels]
     out, token = io.StringIO(), fake.token()
     with ScriptedModel(mind) as model:
-        environment = _environment(fake, folder, payload, token, model)
+        environment = step_environment(fake, folder, payload, token, model)
         begun = len(fake.requests)
         code = run_action(environment, out)
     written = {
@@ -134,9 +134,10 @@ def _open(fake: FakeGitHub, sandbox: Sandbox, told: Told, files: Mapping[str, st
     return head
 
 
-def _environment(
+def step_environment(
     fake: FakeGitHub, folder: Path, payload: object, token: str, model: ScriptedModel
 ) -> dict[str, str]:
+    """What a runner gives the step; its files and an empty workspace are made below ``folder``."""
     (folder / "workspace").mkdir()
     for name, text in {"event.json": json.dumps(payload), "outputs": "", "summary": ""}.items():
         (folder / name).write_text(text)

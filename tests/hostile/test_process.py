@@ -12,7 +12,7 @@ import pytest
 from reviewbot.testing import ScriptedModel
 from tests.hostile.captive import CAPTIVES
 from tests.hostile.corpus import FAULT
-from tests.hostile.traced import Traced, trace, why_not
+from tests.hostile.traced import Executed, Traced, trace, why_not
 from tests.repositories import Sandbox
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -47,7 +47,7 @@ def arm(sandbox: Sandbox, marker: Path) -> tuple[str, str]:
             "zizmor.yml": "rules: {}\n",
             ".secrets.baseline": "{}\n",
             "Dockerfile": f"FROM x\nRUN {run}\n",
-            ".github/workflows/x.yml": f"on: push\njobs: {{a: {{runs-on: x, steps: [{{run: {run}}}]}}}}\n",
+            ".github/workflows/evil.yml": f"on: push\njobs: {{a: {{runs-on: x, steps: [{{run: {run}}}]}}}}\n",
             **dict.fromkeys(("git", "ruff", "sh", "python"), f"#!/bin/sh\n{run}\n"),
         }
     )
@@ -56,12 +56,12 @@ def arm(sandbox: Sandbox, marker: Path) -> tuple[str, str]:
     head = sandbox.git("rev-parse", "HEAD")
     for name in ("git", "ruff", "sh", "python"):
         (sandbox.folder / name).chmod(0o755)
-    arm_git_folder(sandbox, run, base, head)
     return base, head
 
 
-def arm_git_folder(sandbox: Sandbox, run: str, base: str, head: str) -> None:
+def arm_git_folder(sandbox: Sandbox, marker: Path, base: str, head: str) -> None:
     """Configuration, hooks, alternates, replacements and grafts of the repository itself."""
+    run = f"touch {marker}"
     folder = sandbox.folder / ".git"
     sandbox.git("replace", head, base)
     (folder / "info").mkdir(exist_ok=True)
@@ -101,6 +101,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("hostile")
     sandbox = Sandbox(folder / "repository")
     base, head = arm(sandbox, folder / "marker")
+    arm_git_folder(sandbox, folder / "marker", base, head)
     for name in ("home", "tmp"):
         (folder / name).mkdir()
     with ScriptedModel(CAPTIVES["explores"]) as model:
@@ -127,14 +128,13 @@ def test_the_run_reviews_the_hostile_change_and_the_trace_saw_it(ran: Ran) -> No
     assert "ruff/S602" in {finding["rule"] for finding in report["findings"] if finding["blocking"]}
     assert {"reviewed"} >= {row["status"] for row in report["coverage"]["files"] if row["path"] == "app.py"}
     assert len(ran.traced.opened) > 1_000
-    assert {Path(program).name for program, _ in ran.traced.executed} >= {"git", "ruff"}
+    assert {each.name for each in ran.traced.executed} >= {"git", "ruff"}
 
 
 def test_r04_only_git_the_analyzers_and_python_are_executed_and_none_from_the_repository(ran: Ran) -> None:
-    for program, arguments in ran.traced.executed:
-        name = Path(program).name
-        assert name in PROGRAMS or name.startswith("python") or "/git-core/" in program, arguments
-        assert not Path(program).is_relative_to(ran.folder), arguments
+    for each in ran.traced.executed:
+        assert each.name in PROGRAMS or each.name.startswith("python") or "/git-core/" in each.program, each
+        assert not Path(each.program).is_relative_to(ran.folder), each
     assert not (ran.folder / "marker").exists()
 
 
@@ -163,5 +163,7 @@ def test_a_program_of_the_repository_would_have_been_seen(tmp_path: Path) -> Non
     (tmp_path / "evil").write_text("#!/bin/sh\necho x > here\n")
     (tmp_path / "evil").chmod(0o755)
     seen = trace(["./evil"], cwd=tmp_path, env={"PATH": os.environ["PATH"]}, log=tmp_path / "log")
-    assert [program for program, _ in seen.executed] == [str(tmp_path / "evil")]
+    assert seen.executed == (
+        Executed(str(tmp_path / "evil"), ("./evil",), {"PATH": os.environ["PATH"]}, str(tmp_path)),
+    )
     assert str(tmp_path / "here") in seen.written
