@@ -109,7 +109,8 @@ class Outcome:
     """What became of one task.
 
     ``usd`` is None where the price of the model is unknown: a cost is never guessed to be 0.
-    ``detail`` is a sentence for the reader, empty where the task simply is done.
+    ``detail`` is a sentence for the reader, empty where the task simply is done. ``saved_usd`` is what
+    caching saved, less than 0 where more was written than read.
     """
 
     task: Task
@@ -125,3 +126,4 @@ class Outcome:
     seconds: float = 0.0
     detail: str = ""
     degraded: bool = False
+    saved_usd: float = 0.0

@@ -14,8 +14,8 @@ import yaml
 from pydantic import ValidationError
 
 from reviewbot.errors import PolicyError
-from reviewbot.policy_model import ALLOWED, PATTERN, ROOT_KEYS, RULE_KEYS, PolicyFile
-from reviewbot.settings import PathRule, Policy
+from reviewbot.policy_model import ALLOWED, PATTERN, PRICE_KEYS, ROOT_KEYS, RULE_KEYS, PolicyFile, PriceEntry
+from reviewbot.settings import ModelPrice, PathRule, Policy
 from reviewbot.text import printable
 
 MAXIMUM_BYTES = 256 * 1024
@@ -55,7 +55,15 @@ def parse_policy(data: bytes, where: str) -> Policy:
 
 
 def _frozen(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple(_price(model, entry) for model, entry in value.items())
     return tuple(value) if isinstance(value, list) else value
+
+
+def _price(model: str, entry: PriceEntry) -> ModelPrice:
+    given = {"cache_read": entry.input, "cache_write": 1.25 * entry.input, "cache_write_1h": 2 * entry.input}
+    given |= {name: getattr(entry, name) for name in entry.model_fields_set}
+    return ModelPrice(model, **given)
 
 
 def _hyphenated(name: str) -> str:
@@ -66,11 +74,15 @@ def _problem(tree: Any, kind: str, place: _Place) -> str:
     """One clause: which key, what it holds, what is allowed."""
     *parents, last = place
     if kind == "extra_forbidden":
-        known = RULE_KEYS if parents else ROOT_KEYS
+        is_price = bool(parents) and parents[0] == "prices"
+        known, owner = (PRICE_KEYS, "a price") if is_price else (RULE_KEYS, "a path rule")
+        known, owner = (known, owner) if parents else (ROOT_KEYS, "the policy")
         close = get_close_matches(_hyphenated(str(last)).lower(), known, n=1)
         guess = f"did you mean `{close[0]}`" if close else f"allowed are {', '.join(known)}"
-        return f"`{printable(str(last))}` is no key of {'a path rule' if parents else 'the policy'}; {guess}"
+        return f"`{printable(str(last))}` is no key of {owner}; {guess}"
     match place:
+        case ("prices", str(), *_) if said := _price_problem(tree, kind, place):
+            return said
         case ("exclude", int()):
             return f"`exclude` holds {_shown(_value(tree, place))}, which must be {PATTERN}"
         case ("paths", str(pattern), "[key]"):
@@ -81,6 +93,19 @@ def _problem(tree: Any, kind: str, place: _Place) -> str:
             return f"{_shown(pattern)} in `paths` is {held} but must be a mapping with one or both of {keys}"
     key, holds = (str(parents[0]), "holds") if isinstance(last, int) else (str(last), "is")
     return f"`{key}` {holds} {_shown(_value(tree, place))} but must be {ALLOWED[key]}"
+
+
+def _price_problem(tree: Any, kind: str, place: _Place) -> str:
+    """What is wrong with a model in `prices`; empty where it is one of its numbers."""
+    match place:
+        case (_, str(model), "[key]"):
+            return f"`prices` names {_shown(model)}, which must be {ALLOWED['security-model']}"
+        case (_, str(model), str(key)) if kind == "missing":
+            return f"{_shown(model)} in `prices` has no `{key}`; give {ALLOWED[key]}"
+        case (_, str(model)):
+            held = _shown(_value(tree, place))
+            return f"{_shown(model)} in `prices` is {held} but must be a mapping with `input` and `output`"
+    return ""
 
 
 def _value(tree: Any, place: _Place) -> Any:
@@ -197,7 +222,8 @@ class _File:
         self._lines[place] = line
 
     def _mapping(self, node: yaml.MappingNode, place: _Place) -> dict[str, Any]:
-        known = ROOT_KEYS if not place else RULE_KEYS if len(place) == 2 and place[0] == "paths" else ()
+        inner = {"paths": RULE_KEYS, "prices": PRICE_KEYS}
+        known = ROOT_KEYS if not place else inner.get(str(place[0]), ()) if len(place) == 2 else ()
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             written = self._key(key_node)

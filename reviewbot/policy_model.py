@@ -8,7 +8,15 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reviewbot.core import Severity
-from reviewbot.settings import ANALYZERS, MAXIMUM_BUDGET_USD, MODEL_ID, Analyzer, Engine, OnIncomplete
+from reviewbot.settings import (
+    ANALYZERS,
+    LARGEST_PRICE,
+    MAXIMUM_BUDGET_USD,
+    MODEL_ID,
+    Analyzer,
+    Engine,
+    OnIncomplete,
+)
 
 # What pathspec takes and what can select something, in what the regular expressions of Python and of
 # JSON Schema (ECMA-262) share; `(?![\s\S])` is the end of the text in both, where `$` is not.
@@ -66,6 +74,29 @@ class PathEntry(_Strict):
     )
 
 
+_Price = Annotated[float, Field(ge=0, le=LARGEST_PRICE)]
+
+
+class PriceEntry(_Strict):
+    """What one model costs, in dollars for a million tokens."""
+
+    model_config = ConfigDict(title="price")
+
+    input: _Price = Field(description="What tokens of a prompt cost that no cache had to do with.")
+    output: _Price = Field(description="What tokens of an answer cost, its thinking included.")
+    cache_read: _Price = Field(
+        default_factory=_not_given, description="What tokens cost that a cache held; by default as `input`."
+    )
+    cache_write: _Price = Field(
+        default_factory=_not_given,
+        description="What tokens cost that a cache keeps for five minutes; by default 1.25 times `input`.",
+    )
+    cache_write_1h: _Price = Field(
+        default_factory=_not_given,
+        description="What tokens cost that a cache keeps for an hour; by default twice `input`.",
+    )
+
+
 class PolicyFile(_Strict):
     """What `.github/reviewbot.yml` may hold; every key may be left out."""
 
@@ -112,6 +143,12 @@ class PolicyFile(_Strict):
         description="Whether each high or critical security finding is handed to a second agent that tries "
         "to refute it; the default is true. What is refuted is shown and does not block.",
     )
+    prices: dict[_Model, PriceEntry] = Field(
+        default={},
+        json_schema_extra={"additionalProperties": False},
+        description="Prices by the id of a model, where they are not the provider's list prices; by default "
+        "none. A model without a price costs `unknown`, and the budget cannot hold it.",
+    )
     analyzers: Annotated[list[Analyzer], AfterValidator(_each_once)] = Field(
         default=list(ANALYZERS),
         json_schema_extra={"uniqueItems": True},
@@ -130,6 +167,7 @@ class PolicyFile(_Strict):
 
 
 ROOT_KEYS = tuple(str(info.alias) for info in PolicyFile.model_fields.values())
+PRICE_KEYS = tuple(str(info.alias) for info in PriceEntry.model_fields.values())
 RULE_KEYS = tuple(str(info.alias) for info in PathEntry.model_fields.values())
 PATTERN = (
     "a gitignore-style pattern of up to 256 characters (no `.`, `..` or empty folder, no "
@@ -146,6 +184,8 @@ ALLOWED = {
     "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
     "security-model": "the id of a model, such as claude-opus-5-5",
     "verify": "true or false",
+    "prices": "a mapping from ids of models to `input`, `output` and prices of the cache",
+    **dict.fromkeys(PRICE_KEYS, f"the dollars for a million tokens, from 0 to {LARGEST_PRICE:.0f}"),
     "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
     "exclude": "a list of gitignore-style patterns",
     "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",

@@ -31,6 +31,26 @@ MAXIMUM_BUDGET_USD = 1_000_000.0
 """No run costs this much: a larger number is a slip of the keyboard."""
 
 
+LARGEST_PRICE = 1_000_000.0
+"""Dollars for a million tokens: no model is as dear."""
+
+
+class ModelPrice(NamedTuple):
+    """What a model costs here, in dollars for a million tokens."""
+
+    model: str
+    input: float
+    output: float
+    cache_read: float
+    cache_write: float
+    cache_write_1h: float
+
+    def __str__(self) -> str:
+        """As ``reviewbot config`` shows it."""
+        reads = f"cache {self.cache_read:g} read, {self.cache_write:g} and {self.cache_write_1h:g} written"
+        return f"{self.model}: {self.input:g} in, {self.output:g} out, {reads}"
+
+
 class PathRule(NamedTuple):
     """A threshold for the paths that a gitignore-style pattern selects; None leaves a part as it is."""
 
@@ -73,6 +93,7 @@ class Settings:
     test_fix_model: str = "claude-sonnet-5-5"
     security_model: str = "claude-opus-5-5"
     verify: bool = True
+    prices: tuple[ModelPrice, ...] = ()
     analyzers: tuple[Analyzer, ...] = ANALYZERS
     exclude: tuple[str, ...] = ()
     path_rules: tuple[PathRule, ...] = ()
@@ -109,6 +130,7 @@ SCALARS = (
     "test_fix_model",
     "security_model",
     "verify",
+    "prices",
     "analyzers",
 )
 """The fields of ``Settings`` of which a later layer replaces an earlier one."""
@@ -330,7 +352,7 @@ def shown_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}" if round(value, 2) == value else repr(value)
     if isinstance(value, tuple):
-        return ", ".join(value) or "(none)"
+        return ", ".join(map(str, value)) or "(none)"
     return str(value)
 
 

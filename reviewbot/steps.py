@@ -91,6 +91,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
 ) -> "AgentsReview":
     """What the agents say of the files that are not in ``unread``; what they cost is noted on the run."""
     from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
+    from reviewbot.agents.prices import own_prices  # noqa: PLC0415
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
 
     with run.step("asking the model agents"):
@@ -107,6 +108,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             masker=masker,
             only=run.request.agents,
             hooks=run.request.hooks,
+            prices=own_prices(settings.prices),
         )
     run.spent.extend(agents.outcomes)
     return agents

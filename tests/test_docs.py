@@ -68,6 +68,7 @@ def test_the_readmes_policy_is_one_we_accept() -> None:
         "fail_on_tests",
         "on_incomplete",
         "analyzers",
+        "prices",
     }
     assert len(parsed.exclude) == 2
     assert len(parsed.path_rules) == 1

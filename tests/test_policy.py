@@ -12,7 +12,7 @@ from reviewbot.core import Severity
 from reviewbot.errors import PolicyError
 from reviewbot.policy import parse_policy
 from reviewbot.policy_model import policy_json_schema
-from reviewbot.settings import PathRule, Policy, Settings, resolve_settings
+from reviewbot.settings import ModelPrice, PathRule, Policy, Settings, render_config, resolve_settings
 
 WHERE = ".github/reviewbot.yml at 1a2b3c4d"
 SCHEMA = policy_json_schema()
@@ -146,6 +146,19 @@ def test_a_mark_of_byte_order_and_windows_line_ends_are_taken() -> None:
             'policy.yml:3: `exclude` holds "../b", which must be a gitignore-style pattern',
         ),
         ("exclude: [1]", "`exclude` holds 1, which must be a gitignore-style pattern"),
+        ("prices: [a]", '`prices` is ["a"] but must be a mapping from ids of models to'),
+        ("prices: {m: 3}", '"m" in `prices` is 3 but must be a mapping with `input` and `output`'),
+        (
+            "prices:\n  m:\n    input: 1",
+            'policy.yml:2: "m" in `prices` has no `output`; give the dollars for',
+        ),
+        ("prices: {'a b': {input: 1, output: 2}}", '`prices` names "a b", which must be the id of a model'),
+        ("prices: {m: {input: -1, output: 2}}", "`input` is -1 but must be the dollars for a million tokens"),
+        (
+            "prices:\n  m: {input: 1, output: 2,\n    cached: 3}",
+            "policy.yml:3: `cached` is no key of a price; did you mean `cache-read`",
+        ),
+        ("prices: {m: {input: 1, output: 1, cache_read: 1, cache-read: 1}}", "`cache-read` is given twice"),
         ("paths: [a]", '`paths` is ["a"] but must be a mapping from'),
         (
             "paths:\n  a: low",
@@ -332,6 +345,9 @@ names = ["ruff", "zizmor", "hadolint", "detect-secrets"]
 path_rule = st.fixed_dictionaries(
     {}, optional={"fail-on": severities | junk, "minimum-confidence": numbers | junk}
 )
+price = st.fixed_dictionaries(
+    {"input": numbers}, optional={"output": numbers | junk, "cache-read": numbers, "cache-write-1h": numbers}
+)
 good: dict[str, st.SearchStrategy[Any]] = {
     "engine": st.sampled_from(["auto", "claude", "analyzers"]),
     "fail-on": severities,
@@ -339,6 +355,7 @@ good: dict[str, st.SearchStrategy[Any]] = {
     "fail-on-tests": st.booleans(),
     "on-incomplete": st.sampled_from(["fail", "neutral"]),
     "budget-usd": numbers,
+    "prices": st.dictionaries(st.sampled_from(["m", "claude-opus-5-5", "a b", ""]), price, max_size=2),
     "analyzers": st.lists(st.sampled_from([*names, "bandit"]), max_size=3),
     "exclude": st.lists(pattern_texts, max_size=3),
     "paths": st.dictionaries(pattern_texts, path_rule, max_size=2),
@@ -414,7 +431,7 @@ def test_the_schema_describes_each_key_and_its_default_is_the_built_in_one() -> 
     for key, property_schema in SCHEMA["properties"].items():
         assert property_schema["description"].endswith("."), key
         assert "default" in property_schema["description"], key
-        if key != "paths":
+        if key not in {"paths", "prices"}:
             default = property_schema["default"]
             value = getattr(built_in, key.replace("-", "_"))
             assert value == (tuple(default) if isinstance(default, list) else default), key
@@ -430,3 +447,16 @@ def test_the_defaults_written_out_are_the_built_in_settings() -> None:
         getattr(resolved, name) == getattr(Settings(), name) for name in ("engine", "fail_on", "analyzers")
     )
     assert (resolved.budget_usd, resolved.minimum_confidence, resolved.exclude) == (2.0, 0.5, ())
+
+
+def test_prices_of_the_policy_are_dollars_a_million_tokens_and_derive_what_they_leave_out() -> None:
+    text = "prices:\n  ours/big:\n    input: 4\n    output: 20\n  m: {input: 1, output: 2, cache-read: 0.1,\n"
+    found = resolve_settings(
+        [parse_policy(f"{text}    cache_write: 1.5, cache-write-1h: 3}}".encode(), "p.yml")], {}
+    )
+    assert found.prices == (
+        ModelPrice("ours/big", 4, 20, 4, 5, 8),
+        ModelPrice("m", 1, 2, 0.1, 1.5, 3),
+    )
+    assert found.origins["prices"] == "p.yml:1"
+    assert "ours/big: 4 in, 20 out, cache 4 read, 5 and 8 written" in render_config(found)

@@ -263,6 +263,7 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
         "test-fix-model      claude-sonnet-5-5                         built-in\n"
         "security-model      claude-opus-5-5                           built-in\n"
         "verify              true                                      built-in\n"
+        "prices              (none)                                    built-in\n"
         "analyzers           (none)                                    --analyzers\n"
         "exclude             docs/                                     a.yml:4 at 1a2b3c4d\n"
         "paths               src/: fail-on info (beaten by --fail-on)  a.yml:6 at 1a2b3c4d\n"

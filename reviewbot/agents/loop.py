@@ -74,6 +74,7 @@ class Run:
     error_code: str = ""
     effort: str = ""
     degraded: bool = False
+    saved_usd: float = 0.0
 
 
 async def run_agent(  # noqa: PLR0917 - one task and what it works with, as every caller has them
@@ -162,6 +163,7 @@ class _Agent:
             error_code=error_code,
             effort=self.effort,
             degraded=self.escalated,
+            saved_usd=self.account.saved_usd,
         )
 
     async def converse(self) -> object:

@@ -7,11 +7,12 @@ model that is not here has an unknown price, never 0, unless the policy names on
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from reviewbot.claims import Usage
+from reviewbot.settings import ModelPrice
 
 MODELS: Mapping[str, str] = MappingProxyType(
     {"haiku": "claude-haiku-5-5", "sonnet": "claude-sonnet-5-5", "opus": "claude-opus-5-5"}
@@ -146,3 +147,19 @@ class PriceList:
 
 LIST_PRICES = PriceList()
 """The provider's prices for calls one by one."""
+
+
+def own_prices(prices: Iterable[ModelPrice]) -> PriceList:
+    """The provider's prices, but for the models whose prices the policy names."""
+    return LIST_PRICES.with_prices({each.model: _own_price(each) for each in prices})
+
+
+def _own_price(own: ModelPrice) -> Price:
+    """Dollars for a million tokens as nano-dollars for one."""
+    return Price(
+        input=own.input * 1_000,
+        output=own.output * 1_000,
+        cache_read=own.cache_read * 1_000,
+        cache_write=own.cache_write * 1_000,
+        cache_write_1h=own.cache_write_1h * 1_000,
+    )

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.gaps import explain_gaps, short_reason, stop_code, withheld_note
+from reviewbot.agents.prices import PriceList
 from reviewbot.agents.routes import Routes
 from reviewbot.agents.tasks import Entry, Readable, hidden_lines
-from reviewbot.claims import Outcome, Stop
+from reviewbot.claims import Outcome, Stop, Usage
 from reviewbot.core import Reason
+from reviewbot.text import one_line
 
 READERS = ("triage", "security")
 """The agents whose work makes a file read: test_fix is about failures, verify about claims."""
@@ -81,11 +83,22 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
         triaged=routes.triaged,
         failed=failed,
         gaps=explain_gaps(((end.outcome, end.error_code) for end in counted), failed),
-        notes=(*notes, *withheld, *_tails(routes, reviewed)),
+        notes=(*notes, *withheld, *_tails(routes, reviewed), *_unpriced(ended, ledger.prices)),
         spent_usd=ledger.spent_usd,
         cost_complete=ledger.is_complete,
         withheld=readable.withheld,
         causes={path: cause for path, cause in causes.items() if cause},
+    )
+
+
+def _unpriced(ended: Sequence[Ended], prices: PriceList) -> tuple[str, ...]:
+    """A sentence for each model that was asked and whose price nobody knows."""
+    asked = dict.fromkeys(end.outcome.model for end in ended if end.outcome.turns)
+    unknown = [model for model in asked if prices.price_usd(model, Usage()) is None]
+    return tuple(
+        f"The price of {one_line(model, 80)} is not known, so the budget does not hold its calls; "
+        "name it under `prices` in the policy."
+        for model in unknown
     )
 
 

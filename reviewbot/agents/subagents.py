@@ -16,7 +16,7 @@ from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.gaps import explain_stop
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.loop import Asker, Run, run_agent
-from reviewbot.agents.prices import MODELS
+from reviewbot.agents.prices import LIST_PRICES, MODELS, PriceList
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
@@ -73,6 +73,7 @@ def review_with_agents(
     masker: Masker | None = None,
     only: Collection[str] = (),
     hooks: Hooks = NO_HOOKS,
+    prices: PriceList = LIST_PRICES,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -80,7 +81,7 @@ def review_with_agents(
     agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
-    nobody was asked to read is unread. ``hooks`` look on.
+    nobody was asked to read is unread. ``hooks`` look on. ``prices`` are what the budget reckons with.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -90,7 +91,7 @@ def review_with_agents(
         readable=select_readable(changes, excluded, repository.read_object),
         toolbox=Toolbox(repository, changes, masker),
         claude=claude,
-        ledger=Ledger(budget_usd),
+        ledger=Ledger(budget_usd, prices),
         models=models,
         journal=journal,
         hooks=HookCalls(hooks, journal),
@@ -343,6 +344,7 @@ class _Desk:
             seconds=run.seconds,
             detail="" if run.stop is Stop.DONE else explain_stop(spec.name, run),
             degraded=run.degraded,
+            saved_usd=run.saved_usd,
         )
 
     def _record(self, end: Ended) -> None:

@@ -147,11 +147,12 @@ class AgentReport(TypedDict):
 
 
 class Cost(TypedDict):
-    """Dollars spent and allowed; `complete` is false where a price is unknown."""
+    """Dollars spent, allowed and saved by caching (may be < 0); `complete`: no cost is unknown."""
 
     usd: float
     budget_usd: float
     complete: bool
+    cache_saved_usd: float
 
 
 class Report(TypedDict):
@@ -198,6 +199,7 @@ def report_document(review: Review) -> Report:
             "usd": round(review.cost_usd, 9),
             "budget_usd": review.budget_usd,
             "complete": review.cost_is_complete,
+            "cache_saved_usd": round(sum(outcome.saved_usd for outcome in review.outcomes), 9),
         },
         "started_at": review.started_at,
         "seconds": review.seconds,

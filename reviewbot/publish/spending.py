@@ -7,9 +7,12 @@ from reviewbot.core import Review
 from reviewbot.publish.sanitize import visible
 from reviewbot.text import dollars
 
+SHOWN_SAVING = 0.0001
+"""Dollars that caching must have saved to be told."""
+
 
 def spending(review: Review) -> str:
-    """Each agent with its tasks, then the dollars; empty where no agent ran."""
+    """Each agent with its tasks and dollars, then all dollars; empty where no agent ran."""
     if not review.outcomes:
         return ""
     names = list(dict.fromkeys(outcome.task.agent for outcome in review.outcomes))
@@ -25,9 +28,17 @@ def _agent(name: str, outcomes: Sequence[Outcome]) -> str:
     else:
         stops = sorted({outcome.stop.value for outcome in outcomes if outcome.stop is not Stop.DONE})
         tasks = f", {done} of {len(outcomes)} tasks done ({', '.join(stops)})"
-    return f"{name} ({models}{tasks})"
+    usd = [outcome.usd for outcome in outcomes]
+    cost = "unknown" if None in usd else f"${sum(each or 0 for each in usd):.4f}"
+    return f"{name} ({models}{tasks}, {cost})"
 
 
 def _dollars(review: Review) -> str:
     spent = f"${review.cost_usd:.4f} of {dollars(review.budget_usd)}"
-    return f"{spent} spent." if review.cost_is_complete else f"At least {spent} spent: a price is unknown."
+    saved = sum(outcome.saved_usd for outcome in review.outcomes)
+    told = f" Caching saved ${saved:.4f}." if saved >= SHOWN_SAVING else ""
+    return (
+        f"{spent} spent.{told}"
+        if review.cost_is_complete
+        else f"At least {spent} spent: a cost is unknown.{told}"
+    )

@@ -1,7 +1,8 @@
 import pytest
 
-from reviewbot.agents.prices import BATCH, LIST_PRICES, MODELS, PRICES, Price, Terms
+from reviewbot.agents.prices import BATCH, LIST_PRICES, MODELS, PRICES, Price, Terms, own_prices
 from reviewbot.claims import Usage
+from reviewbot.settings import ModelPrice
 
 MILLION = 1_000_000
 
@@ -103,3 +104,10 @@ def test_what_caching_saved_is_the_input_price_less_what_was_read_and_written() 
     assert saved == pytest.approx(4.40 - 0.20 - 0.50)
     assert LIST_PRICES.saved_usd("claude-opus-5-5", Usage(cache_write=1_000_000)) == pytest.approx(-1.00)
     assert LIST_PRICES.saved_usd("claude-of-tomorrow", Usage(1)) is None
+
+
+def test_a_price_of_the_policy_is_dollars_for_a_million_tokens() -> None:
+    prices = own_prices([ModelPrice("ours", 1, 5, 0.0995, 1.25, 2)])
+    assert prices.price_usd("ours", Usage(MILLION, MILLION, MILLION, 2 * MILLION, MILLION)) == pytest.approx(
+        1 + 5 + 0.0995 + 1.25 + 2
+    )

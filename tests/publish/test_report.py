@@ -34,7 +34,7 @@ KEYS = {
     "coverage.files[]": "path status by reason added_lines deleted_lines",
     "agents[]": "name model effort degraded stop turns tool_calls denied_calls usage usd seconds",
     "agents[].usage": "input output cache_read cache_write",
-    "cost": "usd budget_usd complete",
+    "cost": "usd budget_usd complete cache_saved_usd",
 }
 
 
@@ -143,7 +143,7 @@ def test_the_ledger_and_the_cost_are_in_the_report() -> None:
     assert document["coverage"]["added_lines"] == 120
     assert document["coverage"]["reviewed_lines"] == 100
     assert len(document["coverage"]["files"]) == 12
-    assert document["cost"] == {"usd": 0.0, "budget_usd": 2.0, "complete": True}
+    assert document["cost"] == {"usd": 0.0, "budget_usd": 2.0, "complete": True, "cache_saved_usd": 0}
     assert document["agents"] == []
     assert document["rejected"][0]["why"] == "the file is not in the commit"
     assert document["tool"]["name"] == "reviewbot"

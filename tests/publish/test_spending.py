@@ -25,16 +25,28 @@ def test_a_run_without_agents_says_nothing_about_money() -> None:
 def test_each_agent_is_named_with_what_it_finished_and_the_dollars_follow() -> None:
     said = spending(replace(review(), outcomes=AGENTS))
     assert said == (
-        "Agents: triage (claude-haiku-5-5), security (claude-opus-5-5, 1 of 2 tasks done (refused)). "
+        "Agents: triage (claude-haiku-5-5, $0.0005), "
+        "security (claude-opus-5-5, 1 of 2 tasks done (refused), $0.0332). "
         "$0.0337 of $2.00 spent."
     )
 
 
 def test_an_unknown_price_is_never_nothing() -> None:
     with_unknown = replace(review(), outcomes=(*AGENTS, outcome("test_fix", "other-model", usd=None)))
-    assert "At least $0.0337 of $2.00 spent: a price is unknown." in spending(with_unknown)
+    said = spending(with_unknown)
+    assert "test_fix (other-model, unknown)" in said
+    assert "At least $0.0337 of $2.00 spent: a cost is unknown." in said
     cost = report_document(with_unknown)["cost"]
     assert (cost["usd"], cost["complete"]) == (0.0337, False)
+
+
+def test_what_caching_saved_is_told_once_it_is_something() -> None:
+    saving = tuple(replace(each, saved_usd=0.02) for each in AGENTS)
+    assert spending(replace(review(), outcomes=saving)).endswith("Caching saved $0.0600.")
+    assert report_document(replace(review(), outcomes=saving))["cost"]["cache_saved_usd"] == 0.06
+    losing = replace(review(), outcomes=tuple(replace(each, saved_usd=-0.02) for each in AGENTS))
+    assert "Caching" not in spending(losing)
+    assert report_document(losing)["cost"]["cache_saved_usd"] == -0.06
 
 
 def test_every_sink_for_people_shows_it() -> None:
