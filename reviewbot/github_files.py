@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from reviewbot import __version__
 from reviewbot.github_answers import check_repository
-from reviewbot.github_api import SECONDS, GitHubError, ca_file, check_https
-from reviewbot.github_errors import GitHubLost, refusal
+from reviewbot.github_connection import SECONDS, ca_file, check_https
+from reviewbot.github_errors import GitHubError, GitHubLost, refusal
 
 if TYPE_CHECKING:
     from requests import Response

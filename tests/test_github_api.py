@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from reviewbot import github_api
+from reviewbot import github_api, github_connection
 from reviewbot.errors import UsageError
 from reviewbot.github_api import (
     GitHub,
@@ -308,7 +308,7 @@ def test_nothing_is_posted_twice_after_a_fault(world: World, status: int) -> Non
 
 
 def test_a_fault_that_stays_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github_api, "RETRIES", 1)
+    monkeypatch.setattr(github_connection, "RETRIES", 1)
     github = world.connect(world.token)
     world.fake.fail_next("GET", "/pulls/1", 502, times=9)
     with pytest.raises(GitHubError, match="status 502"):
@@ -385,7 +385,7 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_refused(
 ) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
-    monkeypatch.setattr(github_api, "RETRIES", 0)
+    monkeypatch.setattr(github_connection, "RETRIES", 0)
     with pytest.raises(GitHubError, match="certificate of 127.0.0.1 could not be verified") as caught:
         world.connect(world.token).read_pull_request(NAME, 1)
     assert "SSL_CERT_FILE" in caught.value.sentences
@@ -399,7 +399,7 @@ def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github_api, "RETRIES", 0)
+    monkeypatch.setattr(github_connection, "RETRIES", 0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(GitHubError, match=r"127\.0\.0\.1 cannot be reached"):
@@ -407,8 +407,8 @@ def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github_api, "RETRIES", 0)
-    monkeypatch.setattr(github_api, "SECONDS", 1)
+    monkeypatch.setattr(github_connection, "RETRIES", 0)
+    monkeypatch.setattr(github_connection, "SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(GitHubError, match="did not answer within"):
@@ -426,7 +426,7 @@ def test_requests_go_through_the_proxy_unless_the_host_is_exempt(
             seen.append(connection.recv(4096))
             connection.sendall(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
 
-    monkeypatch.setattr(github_api, "RETRIES", 0)
+    monkeypatch.setattr(github_connection, "RETRIES", 0)
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         thread = threading.Thread(target=answer, args=(proxy,))
         thread.start()
@@ -477,8 +477,8 @@ def test_the_module_costs_nothing_until_it_is_used() -> None:
 def test_a_rate_limit_that_names_no_time_is_waited_for_and_then_said(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(github_api, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(github_api, "RETRIES", 1)
+    monkeypatch.setattr(github_connection, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(github_connection, "RETRIES", 1)
     github = world.connect(world.token)
     body = {
         "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."

@@ -19,7 +19,7 @@ ROWS = [
     ("hooks",),
     ("github_errors",),
     ("github_answers",),
-    ("github_graphql",),
+    ("github_graphql", "github_connection"),
     ("github_api",),
     ("github_files",),
     ("change",),
@@ -55,7 +55,7 @@ SAME_ROW = {
 DOORS = {
     "subprocess": {"change.git", "change.fetch", "evidence.analyzers", "prove_sandbox"},
     "anthropic": {"agents.claude"},
-    "github": {"github_api"},
+    "github": {"github_api", "github_connection"},
     "unidiff": {"change.diff"},
     "jinja2": {"templates"},
     "yaml": {"policy", "evidence.checkouts"},
@@ -67,7 +67,7 @@ DOORS = {
     "socket": {"testing.http_handler"},
     "urllib.request": set(),
     "http": {"testing.http_handler", "testing.server"},
-    "requests": {"github_api", "github_files"},
+    "requests": {"github_api", "github_connection", "github_files"},
 }
 PINS = {
     "verdict.gate": {"core", "errors"},
