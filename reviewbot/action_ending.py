@@ -1,9 +1,11 @@
 """How a run on GitHub ends: a review, what gates by it, and what became of it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reviewbot.core import Conclusion, Reason, Review, Trigger, Verdict
 from reviewbot.errors import NoReview, ReviewbotError
+from reviewbot.publish.code_scanning import SarifTaker, publish_sarif
 from reviewbot.publish.commands import Followed
 from reviewbot.publish.github import Posted
 from reviewbot.verdict.failed import failed_review
@@ -44,6 +46,14 @@ def advised(review: Review) -> Ending:
     reason = Reason("command", "Only a part of the agents was asked: this is advice and no verdict.")
     verdict = Verdict(Conclusion.INCOMPLETE, 0, (), verdict.advisory, (reason, *verdict.reasons))
     return Ending(replace(review, verdict=verdict))
+
+
+def upload_to_code_scanning(
+    ending: Ending, github: SarifTaker, environment: Mapping[str, str], *, is_scan: bool
+) -> Ending:
+    """The same ending, with sentences where the findings did not become alerts of code scanning."""
+    said = publish_sarif(ending.review, github, environment, is_scan=is_scan)
+    return replace(ending, problems=(*ending.problems, *said))
 
 
 def refuse(review: Review, error: ReviewbotError) -> Review:

@@ -46,6 +46,7 @@ NAMES = (
     "head",
     "max-comments",
     "state-key",
+    "upload-sarif",
 )
 """The inputs of action.yml, in its order."""
 
@@ -89,6 +90,7 @@ class Inputs:
     head: str = ""
     max_comments: int = DEFAULT_COMMENTS
     state_key: bytes | None = field(default=None, repr=False)
+    upload_sarif: bool = False
 
 
 def parse_inputs(environment: Mapping[str, str]) -> Inputs:
@@ -123,6 +125,7 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         head=value("head", ""),
         max_comments=DEFAULT_COMMENTS if comments is None else int(comments),
         state_key=_key(value("state-key", "")),
+        upload_sarif=_one_of("upload-sarif", given, ("auto", "never")) == "auto",
     )
 
 

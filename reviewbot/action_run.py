@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from reviewbot.action_ending import Ending, advised, answered, refuse
+from reviewbot.action_ending import Ending, advised, answered, refuse, upload_to_code_scanning
 from reviewbot.action_evidence import Place, fetch_artifacts, fetch_jobs
 from reviewbot.action_inputs import (
     InputError,
@@ -165,6 +165,9 @@ class _Run:
                     self.jobs = fetch_jobs(github, self._place(), self.trigger.head_sha, self.run_id)
             with repository:
                 ending = self._review_and_publish(repository, target, github)
+            if self.inputs.upload_sarif and not self.command.is_advice:
+                with self.step("handing the findings to code scanning"):
+                    ending = upload_to_code_scanning(ending, github, self.environment, is_scan=self.is_scan)
         ending = self.reply(ending)
         self.journal.write("published", requests=github.requests, problems=len(ending.problems))
         return ending

@@ -134,6 +134,13 @@ def check_login(login: str) -> str:
     return login
 
 
+def check_name(name: str) -> str:
+    """A name that GitHub gave to something of ours as one segment of a path."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+        raise GitHubError(f"{ascii(name)[:80]} is no name that GitHub gives.")
+    return name
+
+
 def pull_of_rest(answer: Node) -> PullRequest:
     """Read the answer of ``GET /repos/{owner}/{repo}/pulls/{number}``."""
     own = text_at(answer, "base", "repo", "full_name")

@@ -19,6 +19,7 @@ from reviewbot.github_answers import (
     RepositoryFacts,
     calls,
     check_login,
+    check_name,
     check_ref,
     check_repository,
     node_at,
@@ -205,6 +206,23 @@ class GitHub:
         """Put one of GitHub's reactions, such as ``eyes``, below a comment of the conversation."""
         path = f"/repos/{check_repository(repository)}/issues/comments/{comment_id:d}/reactions"
         self._send("POST", path, body={"content": content})
+
+    def upload_sarif(self, repository: str, ref: str, commit_sha: Sha, sarif: str) -> str:
+        """Hand a report to code scanning; the name of the upload. ``sarif`` is base64 of gzip.
+
+        Without ``checkout_uri``: the paths in the report are relative to the repository.
+        """
+        path = f"/repos/{check_repository(repository)}/code-scanning/sarifs"
+        report = {"commit_sha": commit_sha, "ref": ref, "sarif": sarif, "tool_name": "reviewbot"}
+        return text_at(self._send("POST", path, body=report), "id")
+
+    def read_sarif_status(self, repository: str, upload: str) -> tuple[str, tuple[str, ...]]:
+        """What became of an upload: pending, complete or failed, and GitHub's own errors."""
+        path = f"/repos/{check_repository(repository)}/code-scanning/sarifs/{check_name(upload)}"
+        answer = self._send("GET", path)
+        errors = answer.get("errors")
+        said = tuple(map(str, errors)) if isinstance(errors, list) else ()
+        return text_at(answer, "processing_status"), said
 
     def change(
         self, text: str, variables: Mapping[str, Any]

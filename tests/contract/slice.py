@@ -39,6 +39,8 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs": ("get",),
     "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs": ("get",),
     "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations": ("get",),
+    "/repos/{owner}/{repo}/code-scanning/sarifs": ("post",),
+    "/repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}": ("get",),
     "/user": ("get",),
 }
 """What the fake serves, in the words of the description."""

@@ -16,8 +16,18 @@ from tests.github.rules import (
     refused_review,
     refused_thread,
 )
+from tests.github.sarif import check_sarif
 from tests.github.served import DiffFile
-from tests.github.state import CheckRun, IssueComment, Job, Pull, Repository, Review, ReviewComment
+from tests.github.state import (
+    CheckRun,
+    IssueComment,
+    Job,
+    Pull,
+    Repository,
+    Review,
+    ReviewComment,
+    SarifUpload,
+)
 
 _STATES = {
     None: "PENDING",
@@ -317,6 +327,29 @@ def _list_annotations(call: Call) -> Answer:
     return page(call, [views.annotation(each) for each in job.annotations])
 
 
+def _upload_sarif(call: Call) -> Answer:
+    found, said = call.repository, call.body
+    upload = SarifUpload(f"{call.state.clock.next_id():08x}-6e8a-11eb", said["ref"], said["commit_sha"])
+    upload.log = check_sarif(found, said)
+    upload.pending, upload.errors = found.sarif_pending, found.sarif_errors
+    found.sarifs.append(upload)
+    url = f"{views.repository_url(call.state, found)}/code-scanning/sarifs/{upload.id}"
+    return Answer(202, {"id": upload.id, "url": url})
+
+
+def _show_sarif(call: Call) -> Answer:
+    upload = next((each for each in call.repository.sarifs if each.id == call.values["sarif_id"]), None)
+    if upload is None:
+        raise Refusal(404, "Not Found")
+    if upload.pending > 0:
+        upload.pending -= 1
+        return Answer(200, {"processing_status": "pending"})
+    if upload.errors:
+        return Answer(200, {"processing_status": "failed", "errors": list(upload.errors)})
+    url = f"{views.repository_url(call.state, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
+    return Answer(200, {"processing_status": "complete", "analyses_url": url})
+
+
 _REPOSITORY = "/repos/{owner}/{repo}"
 _PULL = f"{_REPOSITORY}/pulls/{{pull_number}}"
 _TALK = ("issues:write", "pull-requests:write")
@@ -340,6 +373,8 @@ ROUTES = (
     Route(
         "GET", f"{_REPOSITORY}/collaborators/{{username}}/permission", ("metadata:read",), _show_permission
     ),
+    Route("POST", f"{_REPOSITORY}/code-scanning/sarifs", ("security-events:write",), _upload_sarif),
+    Route("GET", f"{_REPOSITORY}/code-scanning/sarifs/{{sarif_id}}", ("security-events:read",), _show_sarif),
     Route("GET", f"{_REPOSITORY}/actions/runs/{{run_id}}/artifacts", ("actions:read",), _list_artifacts),
     Route(
         "GET",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from tests.github.served import DiffFile, ServedRepository
 
@@ -129,6 +130,18 @@ class Job:
 
 
 @dataclass
+class SarifUpload:
+    """A report that code scanning took; ``log`` is what it holds, ``pending`` how often it is said to wait."""
+
+    id: str
+    ref: str
+    commit_sha: str
+    log: dict[str, Any] = field(default_factory=dict, repr=False)
+    pending: int = 0
+    errors: tuple[str, ...] = ()
+
+
+@dataclass
 class Pull:
     """A pull request. ``base_sha`` is the tip of the base branch when head last moved, as GitHub has it."""
 
@@ -161,6 +174,10 @@ class Repository:
     collaborators: Mapping[str, str]
     size_kib: int
     branches: dict[str, str] = field(default_factory=dict)
+    has_code_scanning: bool = True
+    sarifs: list[SarifUpload] = field(default_factory=list)
+    sarif_pending: int = 0
+    sarif_errors: tuple[str, ...] = ()
     pulls: dict[int, Pull] = field(default_factory=dict)
     check_runs: list[CheckRun] = field(default_factory=list)
     reactions: list[tuple[int, str, str]] = field(default_factory=list)
