@@ -1,18 +1,18 @@
-"""When a task may start: at most four at a time, and only where each of them could be paid for."""
+"""When a task may start: at most so many at a time, and only where each of them could be paid for."""
 
 import asyncio
 
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Ask, Reply
+from reviewbot.agents.delivery import SIDE_BY_SIDE
 from reviewbot.agents.loop import Asker, Run
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop
 
-SIDE_BY_SIDE = 4
 OUTAGES = 3
 """So many tasks in a row that found no provider end the asking."""
 
-_FINAL = ("bad_credentials", "spend_limit")
+_FINAL = ("bad_credentials", "spend_limit", "no_batches", "batch_pending")
 """Failures that every later call would meet, too."""
 
 
@@ -23,8 +23,9 @@ class Admission:
     hold reservations for, some would end at the budget although the money is there.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, side_by_side: int = SIDE_BY_SIDE) -> None:
         self._ledger = ledger
+        self._most = side_by_side
         self._running = 0
         self._changed = asyncio.Condition()
         self._closed: dict[str, Run] = {}
@@ -44,12 +45,17 @@ class Admission:
             self._changed.notify_all()
 
     @property
+    def running(self) -> int:
+        """How many tasks are under way."""
+        return self._running
+
+    @property
     def is_alone(self) -> bool:
         """Whether no more than one task is under way."""
         return self._running <= 1
 
     def _has_room(self, share: float) -> bool:
-        fits = self._running < SIDE_BY_SIDE and self._ledger.unspent_usd >= (self._running + 1) * share
+        fits = self._running < self._most and self._ledger.unspent_usd >= (self._running + 1) * share
         return self._running == 0 or fits
 
     def learn(self, model: str, run: Run) -> None:
@@ -73,12 +79,15 @@ class Admission:
 class Warmth:
     """Passes calls on, and tells when the first of them has written the shared prefix to the cache.
 
-    A cache entry can be read once the answer that writes it has begun, so a fan-out waits for one.
+    A cache entry can be read once the answer that writes it has begun, so a fan-out waits for one; not
+    where no first call can warm anything (``is_needed``).
     """
 
-    def __init__(self, claude: Asker) -> None:
+    def __init__(self, claude: Asker, *, is_needed: bool = True) -> None:
         self._claude = claude
         self._warm = asyncio.Event()
+        if not is_needed:
+            self._warm.set()
 
     async def ask(self, ask: Ask) -> Reply:
         """One answer; raises ModelError."""

@@ -116,17 +116,36 @@ class Claude:
         )
         return parse_model(raw.http_response.content)
 
+    async def exchange(
+        self,
+        seconds: float,
+        call: Callable[["anthropic.AsyncAnthropic", Any], Awaitable[Any]],
+        *,
+        once: bool = False,
+    ) -> bytes:
+        """The body of the answer to another call of the client; ``once``: it is not sent again.
+
+        Raises:
+            ModelError: none came. Its usage is None where the call may have been carried out all the same.
+        """
+        raw = await self._send(_Attempts(min(MAX_WAIT_SECONDS, seconds)), "", seconds, call, once=once)
+        data: bytes = getattr(raw, "http_response", raw).content
+        return data
+
     async def _send(
         self,
         attempts: "_Attempts",
         model: str,
         seconds: float,
         call: Callable[["anthropic.AsyncAnthropic", Any], Awaitable[Any]],
+        *,
+        once: bool = False,
     ) -> Any:
         """One raw response within so many seconds, retries included. Raises ModelError."""
         import anthropic  # noqa: PLC0415 - loaded by `connect`, and only where a model is asked
 
         client = self._client.with_options(middleware=[attempts.watch])
+        client = client.with_options(max_retries=0) if once else client
         try:
             async with asyncio.timeout(seconds):
                 return await call(client, anthropic.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)))
@@ -248,7 +267,7 @@ class _Attempts:
         except anthropic.APIConnectionError as error:
             self.lost += type(error.__cause__).__name__ not in _NEVER_SENT
             raise
-        self._check(response.http_response)
+        self._check(getattr(response, "http_response", response))
         return response
 
     def _check(self, response: Any) -> None:

@@ -19,6 +19,8 @@ ErrorCode = Literal[
     "context",
     "bad_request",
     "invalid_answer",
+    "no_batches",
+    "batch_pending",
 ]
 
 _NOTHING = Usage()

@@ -15,7 +15,7 @@ _CODES = {
     Stop.REFUSED: "refused",
     Stop.INVALID: "invalid_answer",
 }
-_OF_PROVIDER = ("bad_credentials", "unknown_model", "spend_limit")
+_OF_PROVIDER = ("bad_credentials", "unknown_model", "spend_limit", "no_batches", "batch_pending")
 _REMEDIES = {
     "budget": "Raise budget-usd, or split the change.",
     "refused": "A person has to read these files; text in the change may have caused it.",
@@ -27,6 +27,8 @@ _REMEDIES = {
     "provider_outage": "Run it again later.",
     "bad_credentials": "Check the API key.",
     "unknown_model": "Name a model that this key may use.",
+    "no_batches": "Ask live with --no-batch.",
+    "batch_pending": "Run the scan again later, or give it more time with --max-wait.",
     "spend_limit": "Raise the spend limit of the account with the provider.",
 }
 
@@ -42,6 +44,8 @@ _SHORT = {
     "provider_outage": "the provider did not answer",
     "bad_credentials": "the provider refused the credentials",
     "unknown_model": "the provider does not have the model",
+    "no_batches": "the provider takes no batches",
+    "batch_pending": "its batch had not ended",
     "spend_limit": "the account's spend limit was reached",
 }
 

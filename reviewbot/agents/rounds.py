@@ -43,6 +43,7 @@ class SecurityRound:
 
     ``build`` makes the prompt for parts of files, and knows whether other tasks read what it shares.
     ``note`` keeps an end without a call; ``redo`` notes that the work of a task was given to others.
+    ``warms``: the first call fills the cache for the others.
     ``tools`` is what the definitions of the tools weigh in tokens.
     """
 
@@ -54,12 +55,13 @@ class SecurityRound:
     run: RunTask
     note: Callable[[Task, Run], object]
     redo: Callable[[Ended], None]
+    warms: bool = True
 
     async def read(self, routes: Routes, claude: Asker) -> None:
         """Read the files, riskiest first; all tasks but the first wait for the shared prefix."""
         spec = SPECS["security"]
         backlog = Backlog(routes.security, spec.bounds.context_tokens)
-        warmth = Warmth(claude)
+        warmth = Warmth(claude, is_needed=self.warms)
         running: set[asyncio.Task[None]] = set()
         while backlog or running:
             batch = await self._next(backlog, warmth if running else None)

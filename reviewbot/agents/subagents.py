@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reviewbot.agents.admission import Admission, Warmth
+from reviewbot.agents.batches import Batches
 from reviewbot.agents.budget import Ledger, scale_bound
 from reviewbot.agents.claude import Claude
+from reviewbot.agents.delivery import LIVE, Delivery
 from reviewbot.agents.excerpts import mask_changes, mask_evidence
 from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.gaps import explain_stop
@@ -74,6 +76,7 @@ def review_with_agents(
     only: Collection[str] = (),
     hooks: Hooks = NO_HOOKS,
     prices: PriceList = LIST_PRICES,
+    batches: Batches | None = None,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -82,16 +85,19 @@ def review_with_agents(
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
     nobody was asked to read is unread. ``hooks`` look on. ``prices`` are what the budget reckons with.
+    ``batches`` ask in the place of ``claude``.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
+    delivery = batches.delivery if batches else LIVE
     desk = _Desk(
         changes=changes,
         evidence=mask_evidence(evidence, masker),
         readable=select_readable(changes, excluded, repository.read_object),
         toolbox=Toolbox(repository, changes, masker),
-        claude=claude,
-        ledger=Ledger(budget_usd, prices),
+        claude=batches or claude,
+        delivery=delivery,
+        ledger=Ledger(budget_usd, prices.at(delivery.terms)),
         models=models,
         journal=journal,
         hooks=HookCalls(hooks, journal),
@@ -101,9 +107,13 @@ def review_with_agents(
 
     async def run() -> AgentsReview:
         try:
-            return await desk.review()
+            if batches is None:
+                return await desk.review()
+            batches.attend(lambda: desk.admission.running)
+            review = await desk.review()
+            return replace(review, notes=(*batches.notes(), *review.notes))
         finally:
-            await claude.aclose()
+            await (batches or claude).aclose()
 
     return asyncio.run(run())
 
@@ -117,6 +127,7 @@ class _Desk:
     readable: Readable
     toolbox: Toolbox
     claude: Asker
+    delivery: Delivery
     ledger: Ledger
     models: Mapping[str, str]
     journal: Journal
@@ -133,9 +144,9 @@ class _Desk:
         shown = replace(self.changes, files=(*self.changes.files, *self.readable.files))
         reports = (text for item in self.evidence for text in (item.title, item.message, item.trace))
         notes = (text for pair in self.instructions for text in pair)
-        self.fence = draw_fence(foreign_texts(shown, (*reports, *notes)))
+        self.fence = draw_fence(foreign_texts(shown, (*reports, *notes)), self.delivery.draw)
         self.shared = render_shared(self.fence, self.changes, self.instructions)
-        self.admission = Admission(self.ledger)
+        self.admission = Admission(self.ledger, self.delivery.side_by_side)
 
     async def review(self) -> AgentsReview:
         claimed = await asyncio.to_thread(
@@ -226,13 +237,14 @@ class _Desk:
             run=lambda task, prompt, claude: self._run(spec, task, prompt, claude=claude, admitted=True),
             note=lambda task, run: self._note_end(spec, task, run),
             redo=self._mark_redone,
+            warms=self.delivery.warms,
         )
         await security.read(routes, self.claude)
         await self._verify()
 
     async def _fan_out(self, spec: AgentSpec, jobs: Sequence[Job]) -> list[Ended]:
         """Tasks side by side; all but the first wait until the shared prefix is in the cache."""
-        warmth = Warmth(self.claude)
+        warmth = Warmth(self.claude, is_needed=self.delivery.warms)
         running = []
         for number, (task, prompt) in enumerate(jobs):
             if number:
@@ -292,7 +304,7 @@ class _Desk:
             await self.admission.enter(spec)
         model = self._model(spec)
         usd = scale_bound(self.ledger.prices, spec.bounds.usd, model, MODELS[spec.model_tier])
-        spec = replace(spec, bounds=replace(spec.bounds, usd=usd))
+        spec = self.delivery.bound(replace(spec, bounds=replace(spec.bounds, usd=usd)))
         known = self.admission.refuse(model)
         toolbox = self.toolbox if spec.tools else None
         try:

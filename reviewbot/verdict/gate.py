@@ -26,6 +26,7 @@ MISCONFIGURED = frozenset(
         "missing_credentials",
         "bad_credentials",
         "unknown_model",
+        "no_batches",
     }
 )
 NOT_PERFORMED = frozenset({"no_review", "draft"})

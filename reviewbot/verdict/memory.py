@@ -1,27 +1,20 @@
-"""The one door to sqlite3: what a repository's scans leave for the next one, in a folder of the user's.
+"""What a repository's scans leave for the next one: it saves money and tells what is new."""
 
-What stands here saves money and tells what is new. Every change is one transaction, so a run that is
-killed leaves either the state before it or the one after it.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from reviewbot.core import Sha
-from reviewbot.errors import ReviewbotError
+from reviewbot.state_file import StateError as StateError  # noqa: PLC0414 - had from here by tests
+from reviewbot.state_file import get_value, open_state, told
 from reviewbot.verdict.baseline import Baseline, parse_baseline, render_baseline
-
-if TYPE_CHECKING:
-    import sqlite3
 
 FILE_NAME = "scan.sqlite3"
 VERSION = 1
-LOCK_SECONDS = 5.0
 KEYS_PER_QUERY = 500
 MOST_KEPT = 200_000
 """Readings kept; the oldest go first."""
@@ -31,15 +24,6 @@ CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE scans (number INTEGER PRIMARY KEY, sha TEXT NOT NULL, time TEXT NOT NULL);
 CREATE TABLE readings (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, reading TEXT NOT NULL);
 """
-
-
-class StateError(ReviewbotError):
-    """The state of earlier scans cannot be used."""
-
-    help = (
-        "Name another folder with --state, or remove this one to start anew: the next scan then reads "
-        "everything again and takes what it finds as known."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +43,8 @@ class ScanMemory:
     """
 
     def __init__(self, folder: Path, repository: str) -> None:
-        self._where = str(folder / FILE_NAME)
-        with self._told():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = _connect(folder / FILE_NAME)
-            try:
-                self._prepare(repository)
-            except BaseException:
-                self._database.close()
-                raise
+        self._path = folder / FILE_NAME
+        self._database = open_state(self._path, repository, _TABLES, VERSION)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +65,7 @@ class ScanMemory:
     def baseline(self) -> Baseline | None:
         """What the last finished scan left. Raises BadBaseline, too."""
         data = self._get("baseline")
-        return None if data is None else parse_baseline(data, self._where)
+        return None if data is None else parse_baseline(data, str(self._path))
 
     def finish(self, baseline: Baseline, *, had_file: bool) -> None:
         """Record that a scan finished: its commit and its baseline move together."""
@@ -122,43 +99,7 @@ class ScanMemory:
 
     def _get(self, name: str) -> bytes | None:
         with self._told():
-            row = self._database.execute(
-                "SELECT CAST(value AS BLOB) FROM state WHERE name = ?", (name,)
-            ).fetchone()
-        return bytes(row[0]) if row else None
+            return get_value(self._database, name)
 
-    def _prepare(self, repository: str) -> None:
-        """Make the tables of a new file; refuse those of another version or another repository."""
-        name = repository.encode("utf-8", "surrogateescape")
-        with self._database as database:
-            # Two scans that start together must not both find a new file.
-            database.execute("BEGIN IMMEDIATE")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0 and not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    database.execute(statement)
-                database.execute("INSERT INTO state VALUES ('repository', ?)", (name,))
-                database.execute(f"PRAGMA user_version = {VERSION}")
-                return
-        if version != VERSION:
-            raise StateError(f"The state {self._where!a} was not written by this version of reviewbot.")
-        if self._get("repository") != name:
-            raise StateError(f"The state {self._where!a} is that of another repository than {repository!a}.")
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        import sqlite3  # noqa: PLC0415 - only scans with a state need it
-
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
-            why = ascii(said or type(error).__name__)[1:-1][:200].lower()
-            raise StateError(f"The state {self._where!a} cannot be used: {why}.") from None
-
-
-def _connect(path: Path) -> "sqlite3.Connection":
-    import sqlite3  # noqa: PLC0415 - only scans with a state need it
-
-    # The driver begins transactions itself only before a change of rows; ours begin by hand or by `with`.
-    return sqlite3.connect(path, timeout=LOCK_SECONDS)
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self._path)

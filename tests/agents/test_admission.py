@@ -1,9 +1,10 @@
 import asyncio
 from dataclasses import replace
 
-from reviewbot.agents.admission import SIDE_BY_SIDE, Admission, Warmth
+from reviewbot.agents.admission import Admission, Warmth
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Ask, Reply
+from reviewbot.agents.delivery import SIDE_BY_SIDE
 from reviewbot.agents.failures import ModelError
 from reviewbot.agents.loop import Run
 from reviewbot.agents.spec import SPECS

@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_state_that_another_scan_holds_is_refused_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("reviewbot.state_file.LOCK_SECONDS", 0.05)
     with ScanMemory(tmp_path, "acme/shop") as memory:
         other = sqlite3.connect(tmp_path / FILE_NAME)
         other.execute("BEGIN IMMEDIATE")

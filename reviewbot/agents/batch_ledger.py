@@ -1,0 +1,129 @@
+"""What is asked in batches, kept so that a run which was killed or did not wait is picked up by the next one.
+
+An ask is known by the hash of its request. Its row stands before its batch is created and goes with it, or
+holds the answer once it was collected: so nothing is paid for twice, whenever a run ends. A scan that is
+concluded clears the file. Without a folder all this stands in memory, for one run.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reviewbot.state_file import get_value, open_state, told
+
+FILE_NAME = "batches.sqlite3"
+VERSION = 1
+KEYS_PER_QUERY = 500
+
+_TABLES = """
+CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE batches (number INTEGER PRIMARY KEY, id TEXT, is_sure INTEGER NOT NULL, begun REAL NOT NULL);
+CREATE TABLE asks (key TEXT PRIMARY KEY, batch INTEGER, answer TEXT) WITHOUT ROWID;
+CREATE INDEX asks_by_batch ON asks (batch);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch whose results are not collected yet.
+
+    ``id`` is None where no answer to its creation came: it may exist or not. Without ``is_sure`` the id was
+    found by its looks, and the results have to show that it is ours. ``begun`` are seconds since 1970.
+    """
+
+    number: int
+    id: str | None
+    is_sure: bool
+    begun: float
+    keys: frozenset[str]
+
+
+class BatchLedger:
+    """The ledger of one repository's batches in ``folder``; no other run may have it at the same time.
+
+    Raises:
+        StateError: here and in every method, where the file cannot be read or written, or is another's.
+    """
+
+    def __init__(self, folder: Path | None, repository: str) -> None:
+        self.is_kept = folder is not None
+        self._path = folder / FILE_NAME if folder else None
+        self._database = open_state(self._path, repository, _TABLES, VERSION, alone=self.is_kept)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def secret(self) -> bytes:
+        """32 bytes that nobody outside knows: the same until the scan is concluded."""
+        with self._told(), self._database as database:
+            database.execute("INSERT OR IGNORE INTO state VALUES ('secret', ?)", (secrets.token_bytes(32),))
+            return get_value(database, "secret") or b""
+
+    def answers(self, keys: Iterable[str]) -> dict[str, str]:
+        """The answers that were collected for these asks, as JSON."""
+        wanted, found = list(keys), dict[str, str]()
+        with self._told():
+            for at in range(0, len(wanted), KEYS_PER_QUERY):
+                some = wanted[at : at + KEYS_PER_QUERY]
+                marks = ",".join("?" * len(some))
+                query = f"SELECT key, answer FROM asks WHERE answer IS NOT NULL AND key IN ({marks})"  # noqa: S608
+                found.update(self._database.execute(query, some).fetchall())
+        return found
+
+    def open_batches(self) -> list[OpenBatch]:
+        """The batches that are not collected, the oldest first."""
+        with self._told():
+            rows = self._database.execute("SELECT number, id, is_sure, begun FROM batches ORDER BY number")
+            return [
+                OpenBatch(number, name, bool(is_sure), begun, frozenset(self._keys(number)))
+                for number, name, is_sure, begun in rows.fetchall()
+            ]
+
+    def begin(self, keys: Collection[str], begun: float) -> OpenBatch:
+        """Note that a batch with these asks is about to be created."""
+        with self._told(), self._database as database:
+            insert = "INSERT INTO batches (id, is_sure, begun) VALUES (NULL, 0, ?)"
+            number = database.execute(insert, (begun,)).lastrowid or 0
+            rows = [(key, number) for key in keys]
+            database.executemany("INSERT OR REPLACE INTO asks VALUES (?, ?, NULL)", rows)
+        return OpenBatch(number, None, False, begun, frozenset(keys))
+
+    def opened(self, number: int, name: str | None, *, is_sure: bool) -> None:
+        """Note the id of a batch; None: what was taken for it is another's."""
+        with self._told(), self._database as database:
+            update = "UPDATE batches SET id = ?, is_sure = ? WHERE number = ?"
+            database.execute(update, (name, is_sure, number))
+
+    def close_batch(self, number: int, answers: Mapping[str, str]) -> None:
+        """Keep what a batch has answered; the batch goes, and so do its asks that have no answer."""
+        with self._told(), self._database as database:
+            rows = [(answer, key) for key, answer in answers.items()]
+            database.executemany("UPDATE asks SET answer = ?, batch = NULL WHERE key = ?", rows)
+            database.execute("DELETE FROM asks WHERE batch = ?", (number,))
+            database.execute("DELETE FROM batches WHERE number = ?", (number,))
+
+    def clear(self) -> None:
+        """Forget everything: the scan it belongs to is concluded."""
+        with self._told(), self._database as database:
+            for statement in (
+                "DELETE FROM asks",
+                "DELETE FROM batches",
+                "DELETE FROM state WHERE name = 'secret'",
+            ):
+                database.execute(statement)
+
+    def _keys(self, number: int) -> list[str]:
+        rows = self._database.execute("SELECT key FROM asks WHERE batch = ?", (number,))
+        return [key for (key,) in rows]
+
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self._path)

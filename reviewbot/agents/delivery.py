@@ -1,0 +1,37 @@
+"""How the requests of a run get to the provider: one by one at once, or gathered in batches."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reviewbot.agents.prices import LIST, Terms
+from reviewbot.agents.spec import AgentSpec
+
+SIDE_BY_SIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the tasks of a run have to know of it.
+
+    ``terms``: what a call costs. ``side_by_side``: how many tasks may be under way. ``warms``: a
+    first request fills the cache for those that come after it. ``draw`` makes nonces for fences. ``steps``
+    and ``seconds`` of a task, where they are other than its agent's; so many steps are the most.
+    """
+
+    terms: Terms = LIST
+    side_by_side: int = SIDE_BY_SIDE
+    warms: bool = True
+    draw: Callable[[], str] = lambda: secrets.token_hex(8)
+    steps: int | None = None
+    seconds: float | None = None
+
+    def bound(self, spec: AgentSpec) -> AgentSpec:
+        """The agent with the bounds that a task of it has here."""
+        bounds = spec.bounds
+        steps = bounds.steps if self.steps is None else min(self.steps, bounds.steps)
+        seconds = bounds.seconds if self.seconds is None else self.seconds
+        return replace(spec, bounds=replace(bounds, steps=steps, seconds=seconds))
+
+
+LIVE = Delivery()

@@ -1,0 +1,93 @@
+"""The one door to sqlite3: files that runs leave for the next one, in a folder of the user's.
+
+Every change is one transaction, so a run that is killed leaves either the state before it or the one after.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reviewbot.errors import ReviewbotError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+LOCK_SECONDS = 5.0
+
+
+class StateError(ReviewbotError):
+    """The state of earlier scans cannot be used."""
+
+    help = (
+        "Name another folder with --state, or remove this one to start anew: the next scan then reads "
+        "everything again and takes what it finds as known."
+    )
+
+
+def open_state(
+    path: Path | None, repository: str, tables: str, version: int, *, alone: bool = False
+) -> "sqlite3.Connection":
+    """The database at ``path``, made with ``tables`` where it is missing; in memory without a path.
+
+    ``tables`` are SQL statements, among them a table ``state`` of names and values. ``alone``: no other
+    process may have it open at the same time.
+
+    Raises:
+        StateError: it cannot be read or written, or is of another version or repository.
+    """
+    import sqlite3  # noqa: PLC0415 - only scans with a state need it
+
+    with told(path):
+        if path:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The driver begins transactions itself only before a change of rows; ours begin by hand or by `with`.
+        database = sqlite3.connect(path or ":memory:", timeout=LOCK_SECONDS)
+        try:
+            if alone:
+                database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            _prepare(database, path, repository, tables, version)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+@contextmanager
+def told(path: Path | None) -> Iterator[None]:
+    """Raise StateError, which names the file, for whatever fails in the block."""
+    import sqlite3  # noqa: PLC0415 - only scans with a state need it
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        why = ascii(said or type(error).__name__)[1:-1][:200].lower()
+        raise StateError(f"The state {str(path)!a} cannot be used: {why}.") from None
+
+
+def get_value(database: "sqlite3.Connection", name: str) -> bytes | None:
+    """A value of the table ``state``."""
+    row = database.execute("SELECT CAST(value AS BLOB) FROM state WHERE name = ?", (name,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def _prepare(
+    database: "sqlite3.Connection", path: Path | None, repository: str, tables: str, version: int
+) -> None:
+    """Make the tables of a new file; refuse those of another version or another repository."""
+    name = repository.encode("utf-8", "surrogateescape")
+    with database:
+        # Two scans that start together must not both find a new file.
+        database.execute("BEGIN IMMEDIATE")
+        found = database.execute("PRAGMA user_version").fetchone()[0]
+        if found == 0 and not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for statement in filter(str.strip, tables.split(";")):
+                database.execute(statement)
+            database.execute("INSERT INTO state VALUES ('repository', ?)", (name,))
+            database.execute(f"PRAGMA user_version = {version}")
+            return
+    if found != version:
+        raise StateError(f"The state {str(path)!a} was not written by this version of reviewbot.")
+    if get_value(database, "repository") != name:
+        raise StateError(f"The state {str(path)!a} is that of another repository than {repository!a}.")
