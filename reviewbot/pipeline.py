@@ -18,8 +18,8 @@ from reviewbot.core import Review, Trigger
 from reviewbot.engine import choose_engine
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
+from reviewbot.patch_review import offer_patch
 from reviewbot.publish.memory import recall
-from reviewbot.publish.patch import build_patch, head_reader
 from reviewbot.request import Request
 from reviewbot.settings import gate_rules
 from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
@@ -90,7 +90,7 @@ def _judge(run: Run) -> Review:
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, readers)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *(agents.gaps if agents else ()))
     paths = {finding.location.path for finding in findings if finding.location}
-    patch = build_patch(findings, head_reader(repository, changes.head_sha))
+    patch = offer_patch(run, settings, findings, masker, ask_models=engine.name == "claude")
     notes = agents.notes if agents else ()
     review = Review(
         trigger=trigger,
@@ -100,8 +100,8 @@ def _judge(run: Run) -> Review:
         evidence=(*collected.evidence, *said),
         findings=findings,
         rejected=(*collected.rejected, *dropped, *repeated),
-        outcomes=outcomes,
-        notes=(*policy_notes, *collected.notes, *engine.notes, *notes, *patch.left_out),
+        outcomes=(*outcomes, *patch.outcomes),
+        notes=(*policy_notes, *collected.notes, *engine.notes, *notes, *patch.notes),
         budget_usd=settings.budget_usd,
         patch=patch.data,
     )

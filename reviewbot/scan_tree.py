@@ -21,7 +21,7 @@ from reviewbot.evidence.collect import Collected
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
 from reviewbot.masking import Masker
-from reviewbot.publish.patch import build_patch, head_reader
+from reviewbot.patch_review import offer_patch
 from reviewbot.request import Request
 from reviewbot.settings import Settings, gate_rules
 from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
@@ -100,7 +100,7 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, asked.readers)
     rules = gate_rules(settings, {each.location.path for each in findings if each.location}, is_scan=True)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *asked.gaps)
-    patch = build_patch(findings, head_reader(repository, changes.head_sha))
+    patch = offer_patch(scan, settings, findings, masker, ask_models=engine.name == "claude")
     review = Review(
         trigger=trigger,
         changes=changes,
@@ -109,8 +109,8 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
         evidence=(*collected.evidence, *said),
         findings=findings,
         rejected=(*collected.rejected, *dropped, *repeated),
-        outcomes=asked.outcomes,
-        notes=(*policy_notes, *collected.notes, *engine.notes, *asked.notes, *patch.left_out),
+        outcomes=(*asked.outcomes, *patch.outcomes),
+        notes=(*policy_notes, *collected.notes, *engine.notes, *asked.notes, *patch.notes),
         budget_usd=settings.budget_usd,
         patch=patch.data,
     )

@@ -39,6 +39,7 @@ ROWS = [
     ("prove_result", "prove_sandbox"),
     ("prove",),
     ("steps",),
+    ("patch_review",),
     ("pipeline", "doctor"),
     ("scan_baseline", "scan_readings"),
     ("scan_tree",),

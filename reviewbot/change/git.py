@@ -68,6 +68,7 @@ class Repository:
     """
 
     def __init__(self, folder: Path, fetch_missing: Callable[[Sequence[Sha]], None] | None = None) -> None:
+        self.fetch_missing = fetch_missing
         self._absent = Absent(fetch_missing, self._read, self._sizes_here)
         self.git_dir, self.work_tree = find_git_dir(folder)
         self.common_dir = find_common_dir(self.git_dir)

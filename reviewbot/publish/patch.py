@@ -18,7 +18,7 @@ CONTEXT = 3
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """``data`` is the patch (empty: there is none) over ``paths``.
+    """``data`` is the patch (empty: there is none) over ``paths``; ``files`` is what it makes of them.
 
     ``fingerprints`` are the findings whose edits it holds; ``left_out`` says which it does not, and why.
     """
@@ -27,6 +27,7 @@ class Patch:
     paths: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
 
 
 class _Span(NamedTuple):
@@ -88,7 +89,17 @@ def build_patch(findings: Iterable[Finding], read_head: Callable[[str], bytes | 
         kept.append(finding.fingerprint)
     changed_texts = {path: text for path, text in sorted(texts.items()) if text.new != text.old}
     data = "".join(_render_file(path, text) for path, text in changed_texts.items())
-    return Patch(data.encode("utf-8", "surrogateescape"), tuple(changed_texts), tuple(kept), tuple(left_out))
+    return Patch(
+        _encode(data),
+        tuple(changed_texts),
+        tuple(kept),
+        tuple(left_out),
+        tuple((path, _encode(text.new)) for path, text in changed_texts.items()),
+    )
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def head_reader(repository: Repository, commit: Sha) -> Callable[[str], bytes | None]:
