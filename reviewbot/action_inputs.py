@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from reviewbot.core import Review, Severity
+from reviewbot.credentials import JOB_TOKEN, JOB_URL, RULE, is_set
 from reviewbot.errors import UsageError
 from reviewbot.settings import MAXIMUM_BUDGET_USD, Engine, OnIncomplete
 from reviewbot.text import printable
@@ -29,6 +30,10 @@ SHORTEST_KEY = 16
 NAMES = (
     "mode",
     "anthropic-api-key",
+    "federation-rule-id",
+    "organization-id",
+    "service-account-id",
+    "workspace-id",
     "github-token",
     "base-url",
     "engine",
@@ -71,6 +76,8 @@ class InputError(UsageError):
 class Inputs:
     """The inputs, parsed. ``overrides`` are settings by the field names of ``Settings``.
 
+    ``federation`` holds the variables of workload identity federation by their names.
+
     ``sarif``, ``junit`` and ``logs`` are patterns, one a line in the workflow file; ``job_logs``: what failed
     jobs say is read from GitHub. Empty text means not given.
     """
@@ -78,6 +85,7 @@ class Inputs:
     mode: Mode = "auto"
     token: str = field(default="", repr=False)
     anthropic_key: str = field(default="", repr=False)
+    federation: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
     overrides: Mapping[str, object] = field(default_factory=dict)
     sarif: tuple[str, ...] = ()
@@ -113,6 +121,7 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         mode="scan" if mode == "scan" else "review" if mode == "review" else "auto",
         token=value("github-token", ""),
         anthropic_key=value("anthropic-api-key", ""),
+        federation=_federation(given),
         base_url=_address(value("base-url", "")),
         overrides={name: each for name, each in overrides.items() if each is not None},
         sarif=_lines(value("sarif", "")),
@@ -210,6 +219,24 @@ def _address(text: str) -> str:
     return text
 
 
+_FEDERATION = {
+    "federation-rule-id": RULE,
+    "organization-id": "ANTHROPIC_ORGANIZATION_ID",
+    "service-account-id": "ANTHROPIC_SERVICE_ACCOUNT_ID",
+    "workspace-id": "ANTHROPIC_WORKSPACE_ID",
+}
+
+
+def _federation(given: Mapping[str, str]) -> dict[str, str]:
+    named = {variable: given[name] for name, variable in _FEDERATION.items() if name in given}
+    if named and RULE not in named:
+        raise InputError(
+            "The inputs of the federation lack `federation-rule-id`.",
+            help="Give the rule, or leave the others out.",
+        )
+    return named
+
+
 def _key(text: str) -> bytes | None:
     if text and len(text) < SHORTEST_KEY:
         raise _refused("state-key", text, f"a random secret of at least {SHORTEST_KEY} characters")
@@ -229,8 +256,12 @@ def api_url(environment: Mapping[str, str]) -> str:
 def reviewed_environment(environment: Mapping[str, str], inputs: Inputs) -> dict[str, str]:
     """What the review may see of the environment, with the credentials of the model."""
     given = {"ANTHROPIC_API_KEY": inputs.anthropic_key, "ANTHROPIC_BASE_URL": inputs.base_url}
+    federates = bool(inputs.federation) or is_set(environment, RULE)
+    job = {name: environment[name] for name in (JOB_URL, JOB_TOKEN) if federates and name in environment}
     return {
         **passed_on(environment),
+        **inputs.federation,
+        **job,
         "CI": "true",
         **{name: value for name, value in given.items() if value},
     }

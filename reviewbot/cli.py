@@ -13,6 +13,7 @@ from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
 from reviewbot.core import Review
+from reviewbot.credentials import HELPER
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError
 from reviewbot.journal import Journal
@@ -150,7 +151,7 @@ def _prove(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from reviewbot.doctor import run_doctor  # noqa: PLC0415 - it brings the SDK and the GitHub client
 
-    return run_doctor(os.environ, options.repo, sys.stdout)
+    return run_doctor(_environment(options), options.repo, sys.stdout)
 
 
 def _config(options: argparse.Namespace) -> int:
@@ -173,7 +174,8 @@ def _schema(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
-    if will_ask_claude(options.engine, os.environ) and options.command != "config":
+    environment = _environment(options)
+    if will_ask_claude(options.engine, environment) and options.command != "config":
         from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
 
         preload()
@@ -185,8 +187,14 @@ def _request(options: argparse.Namespace) -> Request:
         junit=tuple(getattr(options, "junit", ())),
         logs=tuple(getattr(options, "log", ())),
         asked=Asked(file=options.policy, overrides={name: getattr(options, name) for name in names}),
-        environment=dict(os.environ),
+        environment=environment,
     )
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """The process's environment, with the credential helper of the command line."""
+    named = {HELPER: options.credential_helper} if options.credential_helper else {}
+    return {**os.environ, **named}
 
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {

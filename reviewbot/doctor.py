@@ -17,6 +17,7 @@ from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange, Hunk
+from reviewbot.credentials import KEY, URL, Kind, find_credentials
 from reviewbot.engine import choose_engine
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.analyzers import run_analyzers
@@ -29,14 +30,6 @@ State = Literal["ok", "note", "FAIL"]
 EXIT_MISSING = 2
 LINE_CHARACTERS = 500
 
-KEY, TOKEN, RULE, PROFILE, URL = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_FEDERATION_RULE_ID",
-    "ANTHROPIC_PROFILE",
-    "ANTHROPIC_BASE_URL",
-)
-
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "INPUT_GITHUB-TOKEN")
 
 UNTOLD = (
@@ -45,6 +38,15 @@ UNTOLD = (
 )
 INSTALL = "Install reviewbot again with its dependencies, or leave it out of `analyzers` in the policy."
 ANALYZER_SECONDS = 60.0
+
+_USED: Mapping[Kind, str] = {
+    "helper": "The program that {} names is asked for tokens",
+    "key": "{}",
+    "token": "{}",
+    "profile": "The profile that {} names",
+    "federation": "This job's identity is exchanged for tokens under the rule of {}",
+    "proxy": "None of ours: what stands at {} has to add them",
+}
 
 # What each analyzer must at least be able to read, under a name that is its business.
 _SAMPLES = {
@@ -142,14 +144,11 @@ def _check_credentials(environment: Mapping[str, str], settings: Settings) -> It
         said = engine.reason.detail if engine.reason else "Not needed: the engine is `analyzers`."
         yield Check("note", "credentials", said, f"Set {KEY} for the model agents." if engine.reason else "")
         return
-    given = [name for name in (KEY, TOKEN, RULE, PROFILE) if environment.get(name, "").strip()]
-    used = given[0] if given else f"None of ours: what stands at {URL} has to add them"
-    yield Check("ok", "credentials", f"{used}.")
-    if len(given) > 1:
-        others = " and ".join(given[1:])
-        yield Check(
-            "note", "credentials", f"{given[0]} wins over {others}.", f"Unset {given[0]} to use the other."
-        )
+    found = find_credentials(environment)
+    if found is not None:
+        yield Check("ok", "credentials", f"{_USED[found.kind].format(found.name)}.")
+        if found.warning:
+            yield Check("note", "credentials", found.warning)
 
 
 def _check_models(environment: Mapping[str, str], settings: Settings) -> Iterator[Check]:

@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reviewbot.core import Reason
+from reviewbot.credentials import RULE, find_credentials, is_set
 from reviewbot.errors import MissingCredentials
-
-CREDENTIALS = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_FEDERATION_RULE_ID",
-    "ANTHROPIC_BASE_URL",
-)
-"""Any of these set: Claude can be asked. A base URL alone means a proxy that adds the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +29,19 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
     """
     if asked == "analyzers":
         return Engine("analyzers", ("Engine: analyzers only, as asked; no model agent takes part.",))
-    if any(environment.get(name, "").strip() for name in CREDENTIALS):
-        return Engine("claude")
+    found = find_credentials(environment)
+    if found is not None:
+        return Engine("claude", (found.warning,) if found.warning else ())
     if asked == "claude":
         raise MissingCredentials("The engine `claude` needs Anthropic credentials, and none are set.")
     if not secrets_possible:
         detail = "The model agents did not run: a fork's or Dependabot's run gets no secrets."
         return Engine("analyzers", reason=Reason("no_secrets", detail))
+    if is_set(environment, RULE):
+        raise MissingCredentials(
+            f"{RULE} is set, but this job has no identity token to exchange.",
+            help="Give the job `permissions: id-token: write`.",
+        )
     if _is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
     detail = "The model agents did not run: no Anthropic credentials are set here."
@@ -51,7 +50,7 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
 
 def will_ask_claude(asked: object, environment: Mapping[str, str]) -> bool:
     """Whether Claude will probably be asked: known before the policy is read, good enough to prepare for."""
-    return asked != "analyzers" and any(environment.get(name, "").strip() for name in CREDENTIALS)
+    return asked != "analyzers" and find_credentials(environment) is not None
 
 
 def _is_ci(environment: Mapping[str, str]) -> bool:

@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Check credentials, models, the GitHub token, policy and analyzers. It costs nothing.",
     )
     doctor.add_argument("--repo", type=_folder, default=Path(), metavar="DIR", help="the repository")
+    add_helper_option(doctor)
     doctor.set_defaults(command="doctor")
     action = commands.add_parser(
         "action",
@@ -172,6 +173,16 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_helper_option(parser: "argparse._ActionsContainer") -> None:
+    """The option that names a program which prints a token."""
+    parser.add_argument(
+        "--credential-helper",
+        type=given,
+        metavar="COMMAND",
+        help="a program that prints a token for the Anthropic API (default: REVIEWBOT_CREDENTIAL_HELPER)",
+    )
+
+
 def _add_base_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
@@ -200,6 +211,7 @@ def _add_setting_options(parser: argparse.ArgumentParser) -> None:
     settings.add_argument(
         "--fail-on-tests", action="store_true", default=None, help="every failed test in --junit blocks"
     )
+    add_helper_option(settings)
     settings.add_argument(
         "--budget-usd", type=float, metavar="N", help="most that model calls may cost (default: 2.00)"
     )

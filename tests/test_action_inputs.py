@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewbot.action_inputs import NAMES, InputError, Inputs, parse_inputs
+from reviewbot.action_inputs import NAMES, InputError, Inputs, parse_inputs, reviewed_environment
 from reviewbot.core import Severity
 from reviewbot.errors import ReviewbotError
 
@@ -98,3 +98,27 @@ def test_any_text_is_a_value_or_one_sentence(name: str, text: str) -> None:
         parse_inputs({f"INPUT_{name.upper()}": text})
     except ReviewbotError as error:
         assert "\n" not in error.sentences
+
+
+def test_the_federation_is_named_by_inputs_and_the_jobs_identity_goes_with_it_alone() -> None:
+    job = {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t",
+        "ACTIONS_X": "1",
+    }
+    given = variables(federation_rule_id="fdrl_1", organization_id="org", workspace_id="w")
+    seen = reviewed_environment({**job, **given}, parse_inputs(given))
+    assert seen == {
+        "CI": "true",
+        "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_1",
+        "ANTHROPIC_ORGANIZATION_ID": "org",
+        "ANTHROPIC_WORKSPACE_ID": "w",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t",
+    }
+    assert reviewed_environment(job, Inputs()) == {"CI": "true"}
+
+
+def test_a_federation_without_its_rule_is_refused() -> None:
+    with pytest.raises(InputError, match="lack `federation-rule-id`"):
+        inputs(organization_id="org")

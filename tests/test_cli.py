@@ -419,3 +419,20 @@ def test_the_deterministic_road_imports_no_model_and_no_forge_client(clean: Sand
         [sys.executable, "-c", code], cwd=clean.folder, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_credential_helper_of_the_command_line_is_asked_for_the_token(
+    clean: Sandbox, tmp_path: Path
+) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text('#!/bin/sh\necho "token-of-$1"\n')
+    helper.chmod(0o755)
+    with ScriptedModel(key="token-of-ci") as model:
+        done = run(
+            *("review", "--credential-helper", f"{helper} ci", "--format", "json"),
+            cwd=clean.folder,
+            ANTHROPIC_BASE_URL=model.base_url,
+        )
+        assert model.requests, done.stderr
+    assert "token-of-ci" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["agents"][0]["stop"] == "done"

@@ -125,8 +125,8 @@ def test_a_leftover_key_that_beats_federation_is_told(clean: Sandbox) -> None:
     assert code == 0
     assert lines_of("credentials", lines) == [
         "ok    credentials  ANTHROPIC_API_KEY.",
-        "note  credentials  ANTHROPIC_API_KEY wins over ANTHROPIC_FEDERATION_RULE_ID. Unset "
-        "ANTHROPIC_API_KEY to use the other.",
+        "note  credentials  ANTHROPIC_API_KEY is used and ANTHROPIC_FEDERATION_RULE_ID not: unset "
+        "ANTHROPIC_API_KEY if that is not what you want.",
     ]
 
 
@@ -300,3 +300,28 @@ def test_what_a_repository_is_called_cannot_write_a_second_line_or_a_command(tmp
     code, lines = examine(folder, {})
     assert code == 0
     assert not any(line.startswith("::") for line in lines)
+
+
+def test_a_helper_that_is_asked_for_a_token_is_told_and_so_is_a_key_that_is_left_over(
+    clean: Sandbox, tmp_path: Path
+) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text("#!/bin/sh\necho of-the-helper\n")
+    helper.chmod(0o755)
+    with ScriptedModel("reader", key="of-the-helper") as model:
+        code, lines = examine(clean.folder, asking(model, REVIEWBOT_CREDENTIAL_HELPER=str(helper)))
+    assert code == 0
+    assert lines_of("credentials", lines) == [
+        "ok    credentials  The program that REVIEWBOT_CREDENTIAL_HELPER names is asked for tokens.",
+        "note  credentials  REVIEWBOT_CREDENTIAL_HELPER is used and ANTHROPIC_API_KEY not: unset "
+        "REVIEWBOT_CREDENTIAL_HELPER if that is not what you want.",
+    ]
+
+
+def test_a_federation_without_an_identity_is_missing_credentials(clean: Sandbox) -> None:
+    code, lines = examine(clean.folder, {"ANTHROPIC_FEDERATION_RULE_ID": "fdrl"})
+    assert code == 2
+    assert lines_of("credentials", lines) == [
+        "FAIL  credentials  ANTHROPIC_FEDERATION_RULE_ID is set, but this job has no identity token to "
+        "exchange. Give the job `permissions: id-token: write`."
+    ]

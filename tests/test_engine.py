@@ -1,6 +1,19 @@
 import pytest
 
-from reviewbot.engine import CREDENTIALS, choose_engine
+from reviewbot.credentials import (
+    HELPER,
+    IDENTITY_FILE,
+    JOB_TOKEN,
+    JOB_URL,
+    KEY,
+    PROFILE,
+    RULE,
+    TOKEN,
+    URL,
+    Credentials,
+    find_credentials,
+)
+from reviewbot.engine import Engine, choose_engine
 from reviewbot.errors import MissingCredentials
 
 
@@ -9,7 +22,7 @@ def test_analyzers_may_pass() -> None:
 
 
 @pytest.mark.parametrize("asked", ["auto", "claude"])
-@pytest.mark.parametrize("name", CREDENTIALS)
+@pytest.mark.parametrize("name", [KEY, TOKEN, PROFILE, HELPER, URL])
 def test_credentials_of_any_kind_choose_claude(asked: str, name: str) -> None:
     engine = choose_engine(asked, {name: "x", "CI": "true"})
     assert (engine.name, engine.reason) == ("claude", None)
@@ -44,3 +57,25 @@ def test_a_run_that_cannot_have_secrets_falls_back_and_says_so() -> None:
     assert engine.name == "analyzers"
     assert engine.reason is not None
     assert engine.reason.code == "no_secrets"
+
+
+@pytest.mark.parametrize("source", [{JOB_URL: "https://x", JOB_TOKEN: "t"}, {IDENTITY_FILE: "/run/token"}])
+def test_a_federation_rule_counts_where_there_is_an_identity_to_exchange(source: dict[str, str]) -> None:
+    assert choose_engine("auto", {RULE: "fdrl", "CI": "true", **source}) == Engine("claude")
+    with pytest.raises(MissingCredentials, match="no identity token"):
+        choose_engine("auto", {RULE: "fdrl", "CI": "true"})
+    fallen = choose_engine("auto", {RULE: "fdrl", "CI": "true"}, secrets_possible=False)
+    assert fallen.reason is not None and fallen.reason.code == "no_secrets"
+
+
+def test_a_leftover_key_that_beats_the_federation_is_reported() -> None:
+    engine = choose_engine("auto", {RULE: "fdrl", JOB_URL: "https://x", JOB_TOKEN: "t", KEY: "left over"})
+    assert engine.notes == (
+        "ANTHROPIC_API_KEY is used and ANTHROPIC_FEDERATION_RULE_ID not: unset ANTHROPIC_API_KEY if that is not "
+        "what you want.",
+    )
+
+
+def test_a_credential_helper_beats_every_other_credential() -> None:
+    found = find_credentials({HELPER: "vault", KEY: "k", TOKEN: "t", URL: "https://proxy"})
+    assert found == Credentials("helper", HELPER, (KEY, TOKEN))

@@ -15,6 +15,7 @@ ROWS = [
     ("core", "errors", "text", "secret_shapes", "json_rules"),
     ("earlier",),
     ("masking",),
+    ("credentials",),
     (
         "state_file",
         "signals",
@@ -64,8 +65,14 @@ SAME_ROW = {
 """Imports inside one row; the wings of the middle row do not import each other."""
 
 DOORS = {
-    "subprocess": {"change.git", "change.fetch", "evidence.analyzers", "prove_sandbox"},
-    "anthropic": {"agents.claude"},
+    "subprocess": {
+        "change.git",
+        "change.fetch",
+        "evidence.analyzers",
+        "prove_sandbox",
+        "agents.credential_helper",
+    },
+    "anthropic": {"agents.claude", "agents.client", "agents.federation"},
     "github": {"github_api", "github_connection"},
     "unidiff": {"change.diff"},
     "jinja2": {"templates"},

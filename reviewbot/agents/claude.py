@@ -6,20 +6,18 @@ blocks can be kept exactly as received. The SDK keeps the connection alive while
 
 import asyncio
 import json
-import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
+from reviewbot.agents.client import make_client
 from reviewbot.agents.failures import ErrorCode, ModelError, is_spend_limit, status_error
 from reviewbot.agents.model_facts import ModelFacts, parse_model
 from reviewbot.agents.replies import Reply, parse_reply
 from reviewbot.claims import Usage
-from reviewbot.errors import MissingCredentials, UsageError
 from reviewbot.text import one_line
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ MAX_WAIT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 
 DESCRIBE_SECONDS = 20.0
-
-API_URL = "https://api.anthropic.com"
 
 # Nothing left this machine when one of these happened.
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
@@ -74,9 +70,10 @@ class Ask:
 class Claude:
     """A connected client. ``ask`` may be called by several tasks at a time."""
 
-    def __init__(self, client: "anthropic.AsyncAnthropic", secrets: Sequence[str] = ()) -> None:
+    def __init__(self, client: "anthropic.AsyncAnthropic", secrets: Collection[str] = ()) -> None:
         self._client = client
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # Not a copy: tokens that are minted later join it.
+        self._secrets = secrets
 
     async def ask(self, ask: Ask) -> Reply:
         """One answer of the model.
@@ -171,30 +168,13 @@ class Claude:
 
 
 def connect(environment: Mapping[str, str], *, base_url: str = "") -> Claude:
-    """A client with the credentials of the environment: key, then token, then what the SDK finds.
-
-    ``base_url`` wins over ``ANTHROPIC_BASE_URL``. With a base URL and no credentials at all the requests
-    carry none: a proxy adds them. Federation and profiles are read by the SDK from the process's own
-    environment. Tracing is off, redirects are not followed, and the SDK logs no prompts.
+    """A connected client with the credentials of the environment (``client.make_client``).
 
     Raises:
         MissingCredentials: none are set, or what is set cannot be used.
-        UsageError: the base URL is no https URL (http only for this machine).
+        UsageError: the base URL or the credential helper cannot be used.
     """
-    url = base_url.strip() or environment.get("ANTHROPIC_BASE_URL", "").strip()
-    if url:
-        _check_url(url)
-    key = environment.get("ANTHROPIC_API_KEY", "").strip()
-    token = environment.get("ANTHROPIC_AUTH_TOKEN", "").strip()
-    chain = any(
-        environment.get(name, "").strip() for name in ("ANTHROPIC_PROFILE", "ANTHROPIC_FEDERATION_RULE_ID")
-    )
-    if not (key or token or chain or url):
-        raise MissingCredentials("No Anthropic credentials are set.")
-    if not chain or "ANTHROPIC_BASE_URL" in environment:
-        # The SDK would take an empty variable for an address; a profile may name one of its own.
-        url = url or API_URL
-    return Claude(_client(key, token, url, keyless=not (key or token or chain)), (key, token))
+    return Claude(*make_client(environment, base_url))
 
 
 def transform(model: type) -> dict[str, Any]:
@@ -202,53 +182,6 @@ def transform(model: type) -> dict[str, Any]:
     import anthropic  # noqa: PLC0415 - 1.6 s, needed only where a model is asked
 
     return anthropic.transform_schema(model)
-
-
-def _client(key: str, token: str, url: str, *, keyless: bool) -> "anthropic.AsyncAnthropic":
-    import anthropic  # noqa: PLC0415 - 1.6 s, needed only where a model is asked
-
-    # Debug logs hold prompts, and a line of a prompt could be a command to a workflow runner.
-    for name in ("anthropic", "httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    arguments: dict[str, Any] = {"base_url": url} if url else {}
-    if keyless:
-        # An explicit key keeps the SDK from looking for one on disk; the header itself is left out.
-        arguments |= {"api_key": "none", "default_headers": {"Authorization": anthropic.Omit()}}
-    elif key:
-        arguments["api_key"] = key
-    elif token:
-        arguments["auth_token"] = token
-    try:
-        return anthropic.AsyncAnthropic(
-            **arguments,
-            max_retries=2,
-            open_telemetry={"traces": False, "propagation": False},
-            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
-        )
-    except (anthropic.AnthropicError, ValueError) as error:
-        raise MissingCredentials(
-            f"The Anthropic credentials cannot be used: {one_line(str(error), 300)}",
-            help="Correct the profile or the federation variables, or set ANTHROPIC_API_KEY.",
-        ) from None
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = bool(parts.hostname) and not parts.query and not parts.fragment
-        good &= parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
-        good &= parts.username is None
-    except ValueError:
-        good = False
-    if not good:
-        raise UsageError(
-            "The base URL of the Anthropic API cannot be used.",
-            help="Give an https:// URL without user name, query or fragment (http:// only for localhost).",
-        )
-
-
-def _is_this_machine(host: str) -> bool:
-    return host in ("localhost", "127.0.0.1", "::1")
 
 
 class _Attempts:

@@ -49,17 +49,21 @@ class Refused(Exception):
         self.kind = kind
 
 
+Key = str | None | Callable[[str], bool]
+"""Which bearer tokens are taken (see ``Rules``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What differs from server to server: the models it has, the retired ones, the key it takes.
 
-    ``key`` is the only bearer token that is taken; "" takes any, None asks for none (a proxy that
-    puts the credentials in by itself).
+    ``key`` is the only bearer token that is taken, or a function that says whether one is; "" takes
+    any, None asks for none (a proxy that puts the credentials in by itself).
     """
 
     models: Collection[str]
     retired: Collection[str] = ()
-    key: str | None = ""
+    key: Key = ""
 
 
 def check_headers(headers: Mapping[str, str], rules: Rules) -> None:
@@ -71,7 +75,7 @@ def check_headers(headers: Mapping[str, str], rules: Rules) -> None:
             raise Refused(
                 f"Authorization header with a Bearer token is required{hint}", 401, "authentication_error"
             )
-        if rules.key and token != rules.key:
+        if not (rules.key(token) if callable(rules.key) else rules.key in ("", token)):
             raise Refused("invalid bearer token", 401, "authentication_error")
     if headers.get("anthropic-version") != API_VERSION:
         said = headers.get("anthropic-version")

@@ -16,6 +16,7 @@ from reviewbot.testing.catalogue import describe_model
 from reviewbot.testing.checks import MAXIMUM_BYTES, Refused, Rules, check_headers
 from reviewbot.testing.exchange import Served, parse_body
 from reviewbot.testing.faults import FAULTS, Fault
+from reviewbot.testing.federation import Federation
 from reviewbot.testing.wire import render_events
 
 BATCHES = "/v1/messages/batches"
@@ -26,6 +27,7 @@ class Model(Protocol):
     """What the routes need of ``server.ScriptedModel``."""
 
     rules: Rules
+    federation: Federation | None
     refused: list[str]
     batches: Batches
     on_batch: Callable[[str], None]
@@ -104,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/v1/messages":
             self._messages(raw)
             return
+        if path == "/v1/oauth/token" and self.model.federation:
+            self._exchange(self.model.federation, raw)
+            return
         self._request_id = "req_count"
         try:
             check_headers(self._headers(), self.model.rules)
@@ -112,6 +117,14 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {"input_tokens": self.model.count(parse_body(raw))})
         except Refused as refusal:
             self.model.refused.append(str(refusal))
+            self._refuse(refusal)
+
+    def _exchange(self, federation: Federation, raw: bytes) -> None:
+        """An identity token for an access token."""
+        self._request_id = "req_oauth"
+        try:
+            self._send(200, federation.exchange(parse_body(raw), self._headers()))
+        except Refused as refusal:
             self._refuse(refusal)
 
     def _batches(self, raw: bytes) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Self, TypeVar
 from reviewbot.testing.accounting import PRICES, Block, Charge, PromptCache, compact, lay_out
 from reviewbot.testing.batches import Batches
 from reviewbot.testing.behaviours import BEHAVIOURS, Behaviour
-from reviewbot.testing.checks import Refused, Rules, bare_messages, check_history, check_request
+from reviewbot.testing.checks import Key, Refused, Rules, bare_messages, check_history, check_request
 from reviewbot.testing.exchange import Served
 from reviewbot.testing.faults import FAULTS, Fault, Faults, find_fault
+from reviewbot.testing.federation import Federation
 from reviewbot.testing.http_handler import Handler
 from reviewbot.testing.wire import Answer, build_answer, render_message
 
@@ -28,7 +29,9 @@ class ScriptedModel:
     ``behaviour``: a name of BEHAVIOURS, or a function of the request body that returns a Turn.
     ``seed``: makes the ids of answers differ between servers. ``latency_seconds``: how long every
     answer takes. ``faults``: which requests fail, and how. ``key``: the one bearer token that is taken
-    ("" takes any, None needs none). ``retired``: models that exist but no longer answer.
+    ("" takes any, None needs none), or a function that says of a token whether it is. ``federation``: a
+    rule by which identity tokens are exchanged for the tokens that are taken. ``retired``: models that
+    exist but no longer answer.
     ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
     takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by
     their kind (create, retrieve, list, results, cancel). ``on_batch`` is called with the kind of each such
@@ -45,7 +48,8 @@ class ScriptedModel:
         seed: int = 0,
         latency_seconds: float = 0.0,
         faults: Faults | None = None,
-        key: str | None = "",
+        key: Key = "",
+        federation: Federation | None = None,
         retired: Collection[str] = (),
         context_tokens: int = CONTEXT_TOKENS,
         clock: Callable[[], float] = time.monotonic,
@@ -56,7 +60,8 @@ class ScriptedModel:
         self.behaviour = (
             _named("behaviour", behaviour, BEHAVIOURS) if isinstance(behaviour, str) else behaviour
         )
-        self.rules = Rules(tuple(PRICES), tuple(retired), key)
+        self.federation = federation
+        self.rules = Rules(tuple(PRICES), tuple(retired), federation.knows if federation else key)
         self.latency_seconds = latency_seconds
         known = {**{name: Fault(behaviour=name) for name in BEHAVIOURS}, **FAULTS}
         self.faults = {
