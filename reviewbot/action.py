@@ -22,7 +22,6 @@ from reviewbot.action_rights import (
 )
 from reviewbot.action_run import conduct
 from reviewbot.change.payload import EventError
-from reviewbot.core import Review
 from reviewbot.errors import NoReview, OutputError, ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.publish.annotations import render_annotations
@@ -30,6 +29,7 @@ from reviewbot.publish.comment import render_job_summary
 from reviewbot.publish.files import render, write_reports
 from reviewbot.publish.runner_files import RunnerFiles
 from reviewbot.publish.sanitize import one_line, terminal_text
+from reviewbot.scan_baseline import FILE_NAME, write_baseline
 
 STOPPED = 128
 """Exit codes above this name the signal that ended the run."""
@@ -110,8 +110,9 @@ def _finish(
     problems = [*ending.problems]
     for write in (
         lambda: write_reports(review, started.folder, journal.data()),
+        lambda: write_baseline(started.folder, ending.baseline),
         lambda: started.files.write_summary(render_job_summary(review, gate=ending.gate)),
-        lambda: started.files.write_outputs(_outputs(review, started.folder, environment)),
+        lambda: started.files.write_outputs(_outputs(ending, started.folder, environment)),
     ):
         try:
             write()
@@ -130,7 +131,8 @@ def _finish(
     return code
 
 
-def _outputs(review: Review, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _outputs(ending: Ending, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    review = ending.review
     workspace = Path(environment.get("GITHUB_WORKSPACE", ""))
     spent = [outcome.usd for outcome in review.outcomes]
     known = [usd for usd in spent if usd is not None]
@@ -141,4 +143,5 @@ def _outputs(review: Review, folder: Path, environment: Mapping[str, str]) -> di
         "cost-usd": f"{sum(known):.4f}" if len(known) == len(spent) else "unknown",
         "report": str((folder / "report.json").relative_to(workspace)),
         "sarif": str((folder / "report.sarif").relative_to(workspace)),
+        "baseline": str((folder / FILE_NAME).relative_to(workspace)) if ending.baseline else "",
     }

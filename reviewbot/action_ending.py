@@ -13,13 +13,17 @@ from reviewbot.verdict.failed import failed_review
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A review, what it means for the merge, and what became of it on GitHub."""
+    """A review, what it means for the merge, and what became of it on GitHub.
+
+    ``baseline`` is the file that a finished scan leaves for a person to commit.
+    """
 
     review: Review
     gate: str = ""
     posted: Posted | None = None
     problems: tuple[str, ...] = ()
     exit_code: int = 0
+    baseline: bytes | None = None
 
     @property
     def annotated(self) -> bool:

@@ -25,6 +25,8 @@ from reviewbot.action_inputs import (
     refuse_choices,
     reviewed_environment,
 )
+from reviewbot.action_scan import Desk, is_default_branch, scan_on_github
+from reviewbot.action_trigger import trigger_of
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
@@ -33,9 +35,6 @@ from reviewbot.change.payload import (
     CommentEvent,
     DispatchEvent,
     Event,
-    MergeGroupEvent,
-    PullRequestEvent,
-    PushEvent,
     ScheduleEvent,
     WorkflowRunEvent,
     event_kind,
@@ -52,7 +51,7 @@ from reviewbot.change.targets import (
     find_scanned,
     refuse_moved_head,
 )
-from reviewbot.core import Review, Sha, Trigger, TriggerKind
+from reviewbot.core import Review, Sha, Trigger
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError
@@ -72,7 +71,6 @@ from reviewbot.publish.memory import remember
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.threads import with_memory
 from reviewbot.request import Request
-from reviewbot.scan import scan_repository
 from reviewbot.settings import POLICY_PATH
 from reviewbot.signals import Terminated
 from reviewbot.verdict.failed import failed_review
@@ -115,7 +113,8 @@ class _Run:
         self.github: GitHub | None = None
         self.size_kib: int | None = None
         self.secrets_possible = True
-        self.is_scan = False
+        self.is_scan = self.is_tracked = False
+        self.baseline: bytes | None = None
         self.asked_by: CommentEvent | None = None
         self.command = Command(Verb.REVIEW)
         self.review: Review | None = None
@@ -168,7 +167,7 @@ class _Run:
             if self.inputs.upload_sarif and not self.command.is_advice:
                 with self.step("handing the findings to code scanning"):
                     ending = upload_to_code_scanning(ending, github, self.environment, is_scan=self.is_scan)
-        ending = self.reply(ending)
+        ending = replace(self.reply(ending), baseline=self.baseline)
         self.journal.write("published", requests=github.requests, problems=len(ending.problems))
         return ending
 
@@ -195,23 +194,8 @@ class _Run:
     def _learn(self, event: Event) -> None:
         """Take from the event what the report of any end should name."""
         self.size_kib = event.size_kib
-        self.trigger = replace(self.trigger, repository=event.repository, actor=event.actor)
-        if isinstance(event, PullRequestEvent):
-            self.trigger = replace(
-                self.trigger,
-                kind=TriggerKind.PULL_REQUEST,
-                head_sha=event.head_sha,
-                pull_number=event.number,
-                is_fork=event.is_fork,
-            )
-        elif isinstance(event, CommentEvent):
-            self.trigger = replace(self.trigger, pull_number=event.number)
-        elif isinstance(event, MergeGroupEvent):
-            self.trigger = replace(self.trigger, head_sha=event.head_sha)
-        elif isinstance(event, PushEvent):
-            self.trigger = replace(self.trigger, head_sha=event.after)
-        elif isinstance(event, WorkflowRunEvent):
-            self.trigger, self.run_id = replace(self.trigger, head_sha=event.head_sha), event.run_id
+        self.trigger = trigger_of(self.trigger, event)
+        self.run_id = event.run_id if isinstance(event, WorkflowRunEvent) else None
 
     def _connect(self) -> GitHub:
         if not self.inputs.token:
@@ -234,6 +218,7 @@ class _Run:
         self.trigger = replace(self.trigger, pull_number=inputs.pull_request)
         named = Named(inputs.pull_request, inputs.base, inputs.head)
         if self.is_scan:
+            self.is_tracked = is_default_branch(event) and not inputs.head
             return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))
         return find_named(github, self.trigger, named)
 
@@ -273,11 +258,19 @@ class _Run:
         self, repository: Repository, target: Target, request: Request, notes: Sequence[str]
     ) -> Review:
         trigger = replace(target.trigger, base_sha=target.trigger.base_sha or repository.empty_tree)
-        read = scan_repository if self.is_scan else review_repository
-        review = read(repository, trigger, request, self.journal, self.step)
+        if self.is_scan:
+            review, self.baseline = scan_on_github(
+                repository, trigger, request, self.journal, self.step, self._desk()
+            )
+        else:
+            review = review_repository(repository, trigger, request, self.journal, self.step)
         review = replace(review, notes=tuple(note for note in (*notes, *review.notes) if note))
         self.review = below_workspace(review, str(self.evidence))
         return self.review
+
+    def _desk(self) -> Desk:
+        server = self.environment.get("GITHUB_SERVER_URL") or "https://github.com"
+        return Desk(self.github if self.is_tracked else None, self.inputs.state_key, server)
 
     def _stop_if_superseded(self, target: Target, github: GitHub) -> None:
         """Ask no model about a head that is no longer there. Raises HeadMoved."""

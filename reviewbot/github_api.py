@@ -244,6 +244,17 @@ class GitHub:
                 raise graphql_error(error)
         return answer
 
+    def request(
+        self, verb: str, path: str, parameters: Node | None = None, body: object = None,
+        form: type[dict[str, Any]] | type[list[Any]] = dict,
+    ) -> Any:  # fmt: skip
+        """What the REST API answers: an object or, where ``form`` says so, a list."""
+        return self._call(self._rest, verb, path, parameters, body, form)
+
+    def ask(self, text: str, variables: Mapping[str, Any]) -> Node:
+        """The answer to a question in GraphQL."""
+        return self._query(self._graphql, text, variables)
+
     def _send(self, verb: str, path: str, parameters: Node | None = None, body: object = None) -> Node:
         answer: Node = self._call(self._rest, verb, path, parameters, body)
         return answer

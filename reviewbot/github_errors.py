@@ -59,7 +59,7 @@ def refusal(status: int, data: object, headers: Mapping[str, str]) -> GitHubErro
         needed = one_line(headers.get("x-accepted-github-permissions", ""), 200)
         hint = f" (it accepts {needed})" if needed else ""
         return GitHubDenied(f"GitHub refused the token with status {status}{message}{hint}")
-    if status == 404:
+    if status in (404, 410):
         return GitHubNotFound(f"GitHub does not have what was asked for, or hides it{message}")
     if status == 422:
         return GitHubRefused(f"GitHub would not take the request{message}", tuple(_details(data)))

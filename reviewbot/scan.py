@@ -7,7 +7,7 @@ Ending at the budget is neutral, and the share that was read stands in the first
 
 import math
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from reviewbot.change.events import resolve_commit
@@ -16,8 +16,9 @@ from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, 
 from reviewbot.errors import ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
+from reviewbot.publish.tracking import Tracked
 from reviewbot.request import Request
-from reviewbot.scan_baseline import Known, find_baseline, write_baseline
+from reviewbot.scan_baseline import NOT_TRACKED, Known, find_baseline, write_baseline
 from reviewbot.scan_options import DEFAULTS, LAST, ScanOptions
 from reviewbot.scan_tree import ScannedTree, scan_tree
 from reviewbot.steps import Step
@@ -34,7 +35,24 @@ from reviewbot.verdict.baseline import (
 from reviewbot.verdict.failed import failed_review
 from reviewbot.verdict.memory import ScanMemory
 
+UNSIGNED = (
+    "The baseline in the tracking issue is not signed (give a `state-key`): what it does not hold is new, "
+    "and what it holds proves nothing."
+)
 ADOPTED = "What readers found that the committed baseline has not had blocks once its next one is committed."
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan and what it was held against; ``compared`` is None where it was held against nothing.
+
+    ``is_finished``: its baseline is the one from now on. ``had_file``: that before was a committed one.
+    """
+
+    review: Review
+    compared: Comparison | None = None
+    is_finished: bool = False
+    had_file: bool = False
 
 
 def scan_local(
@@ -59,7 +77,7 @@ def scan_local(
             policy_sha=head_sha,
             head_sha=head_sha,
         )
-        return scan_repository(repository, trigger, request, journal, step, options)
+        return scan_repository(repository, trigger, request, journal, step, options).review
 
 
 def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a scan has
@@ -69,7 +87,8 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
     journal: Journal,
     step: Step,
     options: ScanOptions = DEFAULTS,
-) -> Review:
+    tracked: Tracked = NOT_TRACKED,
+) -> Scan:
     """Scan the tree at ``trigger.head_sha`` of a repository that holds it.
 
     A scan of what changed since a revision is held against no baseline and moves none.
@@ -84,13 +103,13 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         review = review_repository(repository, trigger, request, journal, step)
         what = f"Scanned what changed since {trigger.base_sha[:12]} at {trigger.head_sha[:12]}."
         note = f"{what} Only a scan of the whole tree is held against a baseline: this one gates nothing."
-        return replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+        return Scan(replace(review, notes=(note, *review.notes), verdict=_with_share(review)))
     with ExitStack() as stack:
         try:
             memory = _open(options, trigger, stack)
-            known = find_baseline(repository, trigger.head_sha, memory)
+            known = find_baseline(repository, trigger.head_sha, memory, tracked)
         except ReviewbotError as error:
-            return failed_review(trigger, error)
+            return Scan(failed_review(trigger, error))
         # A full scan reads anew, and what it reads takes the place of what was kept.
         scanned = scan_tree(repository, trigger, request, journal, step, None if options.full else memory)
         return _conclude(scanned, known, memory, options, journal)
@@ -104,7 +123,7 @@ def _open(options: ScanOptions, trigger: Trigger, stack: ExitStack) -> ScanMemor
 
 def _conclude(
     scanned: ScannedTree, known: Known, memory: ScanMemory | None, options: ScanOptions, journal: Journal
-) -> Review:
+) -> Scan:
     """Hold the scan against the baseline, and move that where the scan finished."""
     review, rules = scanned.review, scanned.rules
     is_finished = review.verdict.conclusion is not Conclusion.INCOMPLETE
@@ -130,8 +149,8 @@ def _conclude(
         if is_finished:
             _move(compared.after, known, memory, options)
     except ReviewbotError as error:
-        return _refuse(review, error)
-    return review
+        return Scan(_refuse(review, error))
+    return Scan(review, compared if scanned.rules else None, is_finished, known.is_file)
 
 
 def _notes(scanned: ScannedTree, known: Known, compared: Comparison, *, is_finished: bool) -> tuple[str, ...]:
@@ -144,6 +163,7 @@ def _notes(scanned: ScannedTree, known: Known, compared: Comparison, *, is_finis
         *([reused] if scanned.reused else []),
         *([ADOPTED] if compared.adopted and known.is_file else []),
         *(["Without a baseline a scan gates nothing."] if known.baseline is None else []),
+        *([UNSIGNED] if known.is_unsigned else []),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a scan's baseline comes from, and where it goes: the committed file, the state, ``--out``."""
+"""Where a scan's baseline comes from, and where it goes: the committed file, issue, state, ``--out``."""
 
 import os
 from contextlib import suppress
@@ -9,10 +9,17 @@ from typing import ClassVar
 from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import OutputError, ReviewbotError
+from reviewbot.publish.tracking import Tracked
 from reviewbot.verdict.baseline import BASELINE_PATH, BadBaseline, Baseline, parse_baseline
 from reviewbot.verdict.memory import ScanMemory
 
 FILE_NAME = "baseline.json"
+NOT_TRACKED = Tracked()
+
+ISSUE = (
+    f"Commit the `baseline.json` of that scan's reports as {BASELINE_PATH}; or delete the issue, to take all "
+    "that is found as known."
+)
 
 
 class BaselineMissing(ReviewbotError):
@@ -27,19 +34,26 @@ class BaselineMissing(ReviewbotError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The baseline of a scan, if there is any. ``is_file``: it is the committed one."""
+    """The baseline of a scan, if there is any.
+
+    ``is_file``: it is the committed one. ``is_unsigned``: others may have written it (``publish.tracking``).
+    """
 
     baseline: Baseline | None
     is_file: bool = False
+    is_unsigned: bool = False
 
 
-def find_baseline(repository: Repository, head_sha: Sha, memory: ScanMemory | None) -> Known:
+def find_baseline(
+    repository: Repository, head_sha: Sha, memory: ScanMemory | None, tracked: Tracked = NOT_TRACKED
+) -> Known:
     """The baseline committed at ``head_sha``, or else that of the last scan that finished.
 
-    The committed one decides because a person has looked at it.
+    The committed one decides because a person has looked at it. Then comes the signed one of the tracking
+    issue, the state, and last an unsigned issue: it can only make the scan stricter than none would.
 
     Raises:
-        BadBaseline: it cannot be read. BaselineMissing: the last scan had a committed one.
+        BadBaseline: it cannot be read. BaselineMissing: there was one, and it is gone.
         StateError: the state cannot be read.
     """
     entry = repository.entry_at(head_sha, BASELINE_PATH)
@@ -53,7 +67,23 @@ def find_baseline(repository: Repository, head_sha: Sha, memory: ScanMemory | No
     last = memory.last_scan() if memory else None
     if last is not None and last.had_file:
         raise BaselineMissing(f"There is no {where}, but there was one at the last scan ({last.sha[:12]}).")
-    return Known(memory.baseline() if memory else None)
+    if tracked.memory and tracked.memory.had_file:
+        raise BaselineMissing(
+            f"There is no {where}, but the last scan had one, as its issue says.", help=ISSUE
+        )
+    return _kept(memory.baseline() if memory else None, tracked)
+
+
+def _kept(state: Baseline | None, tracked: Tracked) -> Known:
+    """What no person committed, the most trusted first. Raises BaselineMissing."""
+    issue = tracked.memory.baseline if tracked.memory else None
+    if issue is not None and tracked.is_signed:
+        return Known(issue)
+    if state is not None:
+        return Known(state)
+    if tracked.gone:
+        raise BaselineMissing(tracked.gone, help=ISSUE)
+    return Known(issue, is_unsigned=issue is not None)
 
 
 def write_baseline(folder: Path, data: bytes | None) -> None:

@@ -20,7 +20,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 EXAMPLES = sorted((ROOT / ".github/examples").glob("*.yml"))
 REVIEWS = [file for file in EXAMPLES if file.name != "fork-tests.yml"]
 """The examples that run reviewbot; the other is what a repository's own tests may look like."""
-OUTPUTS = ["verdict", "findings", "blocking", "cost-usd", "report", "sarif"]
+OUTPUTS = ["verdict", "findings", "blocking", "cost-usd", "report", "sarif", "baseline"]
 BIN = Path(sys.executable).parent
 
 

@@ -5,7 +5,8 @@ only suppress a duplicate. With a key (the ``state-key`` of the action) a marker
 that binds it to one repository and one pull request, and nothing else counts.
 
 Kinds: ``finding`` (a comment at a line; ``agent`` where a model said it), ``gone`` (our answer below one),
-``summary`` (the one summary, with what the next run must know as ``data``) and ``reply`` (to a command).
+``summary`` (the one summary, with what the next run must know as ``data``), ``reply`` (to a command) and
+``tracking`` (the one issue of the scans, with the baseline as ``data``).
 """
 
 import hmac
@@ -20,18 +21,21 @@ VERSION = "v1"
 LENGTH = 140
 """No marker without data is longer, in characters."""
 
-_Kind = Literal["finding", "gone", "summary", "reply"]
+MOST_TRACKED = 40_000
+"""Characters of a tracking issue's data, which are base64."""
+
+_Kind = Literal["finding", "gone", "summary", "reply", "tracking"]
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _DATA = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _MARKER = re.compile(
-    rf"<!-- reviewbot:{VERSION} (finding|gone|summary|reply)(?: ([0-9a-f]{{16}}))?( agent)?"
-    rf"(?: data=([A-Za-z0-9+/]{{1,{MOST_DATA}}}={{0,2}}))?(?: hmac=([0-9a-f]{{64}}))? -->"
+    rf"<!-- reviewbot:{VERSION} (finding|gone|summary|reply|tracking)(?: ([0-9a-f]{{16}}))?( agent)?"
+    rf"(?: data=([A-Za-z0-9+/]{{1,{MOST_TRACKED}}}={{0,2}}))?(?: hmac=([0-9a-f]{{64}}))? -->"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a marker counts: ``owner/name`` and the number of the pull request."""
+    """Where a marker counts: ``owner/name`` and the number of the pull request or issue."""
 
     repository: str
     pull_number: int
@@ -64,6 +68,13 @@ def summary_marker(scope: Scope, key: bytes | None, data: str = "") -> str:
     return _write(Marker("summary", data=data), scope, key)
 
 
+def tracking_marker(scope: Scope, key: bytes | None, data: str) -> str:
+    """The last line of the tracking issue; ``data`` is base64 of at most MOST_TRACKED characters."""
+    if len(data) > MOST_TRACKED or not _DATA.fullmatch(data):
+        raise ValueError("the data of a marker is no base64, or too long")
+    return _write(Marker("tracking", data=data), scope, key)
+
+
 def reply_marker(comment_id: int, scope: Scope, key: bytes | None) -> str:
     """The last line of our answer to the command in a comment."""
     return _write(Marker("reply", f"{comment_id:016x}"), scope, key)
@@ -79,7 +90,8 @@ def read_marker(body: str, scope: Scope, key: bytes | None) -> Marker | None:
         return None
     kind: Any = found[1]
     marker = Marker(kind, found[2] or "", bool(found[3]), found[4] or "")
-    if (kind != "summary") != bool(marker.fingerprint) or (marker.data and kind != "summary"):
+    most = {"summary": MOST_DATA, "tracking": MOST_TRACKED}.get(kind, 0)
+    if (most == 0) != bool(marker.fingerprint) or len(marker.data) > most:
         return None
     if marker.by_agent and kind != "finding":
         return None

@@ -27,6 +27,8 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     f"{_PULL}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/compare/{basehead}": ("get",),
     "/repos/{owner}/{repo}/commits/{ref}": ("get",),
+    "/repos/{owner}/{repo}/issues": ("get", "post"),
+    "/repos/{owner}/{repo}/issues/{issue_number}": ("patch",),
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("patch",),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions": ("post",),

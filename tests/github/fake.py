@@ -30,6 +30,7 @@ from tests.github.site import Fault, Recorded, Site
 from tests.github.state import (
     Artifact,
     CheckRun,
+    Issue,
     IssueComment,
     Job,
     Pull,
@@ -208,6 +209,10 @@ class FakeGitHub:
     def reactions(self, repository: str) -> list[tuple[int, str, str]]:
         """Comment, who and which reaction, oldest first."""
         return list(self.state.repository(repository).reactions)
+
+    def issues(self, repository: str) -> list[Issue]:
+        """Issues, oldest first; a test may edit them as a person would."""
+        return list(self.state.repository(repository).issues.values())
 
     def check_runs(self, repository: str) -> list[CheckRun]:
         """Check runs, oldest first."""

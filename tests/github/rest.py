@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.github import views
+from tests.github import issues, views
 from tests.github.calls import Call, Route, links, page, page_bounds
 from tests.github.rules import (
     DOCUMENTATION,
@@ -388,6 +388,7 @@ ROUTES = (
     Route(
         "GET", f"{_REPOSITORY}/check-runs/{{check_run_id}}/annotations", ("checks:read",), _list_annotations
     ),
+    *issues.ROUTES,
     Route("GET", "/user", ("metadata:read",), _show_user),
 )
 

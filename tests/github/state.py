@@ -164,6 +164,19 @@ class Pull:
 
 
 @dataclass
+class Issue:
+    """An issue that is no pull request; ``state`` is open or closed."""
+
+    number: int
+    author: str
+    title: str
+    body: str
+    created_at: str
+    state: str = "open"
+    state_reason: str | None = None
+
+
+@dataclass
 class Repository:
     """One repository; ``branches`` stand above those of the served folder."""
 
@@ -179,6 +192,8 @@ class Repository:
     sarif_pending: int = 0
     sarif_errors: tuple[str, ...] = ()
     pulls: dict[int, Pull] = field(default_factory=dict)
+    issues: dict[int, Issue] = field(default_factory=dict)
+    has_issues: bool = True
     check_runs: list[CheckRun] = field(default_factory=list)
     reactions: list[tuple[int, str, str]] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)

@@ -1,0 +1,84 @@
+"""A scan as a run on GitHub: held against the tracking issue, which is brought up to date by it."""
+
+from dataclasses import dataclass, replace
+
+from reviewbot.action_ending import refuse
+from reviewbot.change.git import Repository
+from reviewbot.change.payload import DispatchEvent, ScheduleEvent
+from reviewbot.core import Review, Trigger
+from reviewbot.github_api import GitHub
+from reviewbot.github_errors import GitHubDenied, GitHubError, GitHubNotFound
+from reviewbot.journal import Journal
+from reviewbot.publish.tracking import Tracked, read_tracked, write_tracked
+from reviewbot.publish.tracking_issue import Memory
+from reviewbot.request import Request
+from reviewbot.scan import Scan, scan_repository
+from reviewbot.scan_baseline import NOT_TRACKED
+from reviewbot.scan_options import DEFAULTS, ScanOptions
+from reviewbot.steps import Step
+from reviewbot.verdict.baseline import render_baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a scan on GitHub needs beside a scan; ``github`` is None where no issue tracks it.
+
+    ``server`` is the address of GitHub itself, for links.
+    """
+
+    github: GitHub | None
+    key: bytes | None
+    server: str
+    options: ScanOptions = DEFAULTS
+
+
+def is_default_branch(event: DispatchEvent | ScheduleEvent) -> bool:
+    """Whether the run is one of the default branch, as every schedule is: only those move what is known."""
+    return isinstance(event, ScheduleEvent) or (
+        event.default_branch is not None and event.ref == f"refs/heads/{event.default_branch}"
+    )
+
+
+def scan_on_github(  # noqa: PLR0917 - the five of a review, and the desk
+    repository: Repository, trigger: Trigger, request: Request, journal: Journal, step: Step, desk: Desk
+) -> tuple[Review, bytes | None]:
+    """Scan, and bring the tracking issue up to date; the review, and the baseline file of a finished scan.
+
+    Raises GitHubError where nobody can tell whether there is a tracking issue.
+    """
+    tracked = NOT_TRACKED
+    if desk.github:
+        with step("reading the tracking issue"):
+            tracked = read_tracked(desk.github, trigger.repository, desk.key)
+    scan = scan_repository(repository, trigger, request, journal, step, desk.options, tracked)
+    review = scan.review
+    if desk.github and scan.compared:
+        with step("writing the tracking issue"):
+            review = _track(scan, tracked, desk.github, desk)
+    baseline = render_baseline(scan.compared.after) if scan.compared and scan.is_finished else None
+    return review, baseline
+
+
+def _track(scan: Scan, tracked: Tracked, github: GitHub, desk: Desk) -> Review:
+    """The review; a sentence says where the issue may not be written, and where that fails it is no pass."""
+    if tracked.denied:
+        return _told(scan.review, tracked.denied)
+    if scan.compared is None:
+        return scan.review
+    memory = tracked.memory or Memory(None)
+    if scan.is_finished:
+        memory = Memory(scan.compared.after, scan.had_file)
+    try:
+        write_tracked(
+            github, scan.review, scan.compared, memory, tracked, desk.key, server=desk.server.rstrip("/")
+        )
+    except (GitHubDenied, GitHubNotFound) as error:
+        said = f"The tracking issue could not be written: {error} (give the job `issues: write`)."
+        return _told(scan.review, said)
+    except GitHubError as error:
+        return refuse(scan.review, error)
+    return scan.review
+
+
+def _told(review: Review, sentence: str) -> Review:
+    return replace(review, notes=(*review.notes, sentence))

@@ -1,0 +1,216 @@
+"""The tracking issue of scans, over real sockets: one issue, its life, what it keeps and who may say so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.github.events import schedule_event, workflow_dispatch_event
+from tests.github.fake import FakeGitHub
+from tests.github.state import Issue
+from tests.repositories import Sandbox
+from tests.test_action import CLEAN, FAULT, NAME, Bench
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+RIGHTS = {"contents": "read", "checks": "write", "issues": "write"}
+KEY = "0123456789abcdef"
+OTHER = FAULT.replace("def run", "def go")
+
+
+@pytest.fixture
+def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
+    with FakeGitHub() as fake:
+        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
+        yield Bench(fake, sandbox, tmp_path)
+        assert fake.refused == []
+
+
+def commit(bench: Bench, **files: str) -> str:
+    """The default branch gets these files (``a`` is a.py)."""
+    bench.sandbox.git("switch", "-q", "main")
+    sha = bench.sandbox.commit({f"{name}.py": text for name, text in files.items()})
+    if NAME not in bench.fake.state.repositories:
+        bench.fake.add_repository(NAME, bench.sandbox.folder)
+    return sha
+
+
+def scan(bench: Bench, event: str = "schedule", **inputs: Any) -> int:
+    made = schedule_event if event == "schedule" else workflow_dispatch_event
+    given = {"engine": "analyzers", "github_token": bench.fake.token(permissions=RIGHTS), "mode": "scan"}
+    return bench.run(event, made(bench.fake, NAME), **{**given, **inputs})
+
+
+def issue(bench: Bench) -> Issue:
+    [found] = bench.fake.issues(NAME)
+    return found
+
+
+def writes(bench: Bench) -> list[str]:
+    return [
+        each.method for each in bench.fake.api_requests if "/issues" in each.path and each.method != "GET"
+    ]
+
+
+@pytest.mark.parametrize("key", [{}, {"state_key": KEY}], ids=["unsigned", "signed"])
+def test_one_issue_lives_as_long_as_there_is_something_to_do(bench: Bench, key: dict[str, str]) -> None:
+    first = commit(bench, old=FAULT)
+    assert scan(bench, **key) == 0
+    opened = issue(bench)
+    assert (opened.author, opened.state) == ("github-actions[bot]", "open")
+    assert "**pass**" in opened.body
+    assert f"/{NAME}/blob/{first}/old.py?plain=1#L5)" in opened.body
+    assert opened.body.count("- [ ]") == 1
+    assert scan(bench, **key) == 0
+
+    second = commit(bench, new=OTHER)
+    assert scan(bench, **key) == 1
+    assert "blocking_findings" in bench.codes
+    told = issue(bench)
+    assert told.body.count("- [ ]") == 2
+    assert f"/blob/{second}/new.py?plain=1#L5)" in told.body
+    assert "**new**" in told.body
+    assert scan(bench, **key) == 0  # it has been told, and is known now
+
+    commit(bench, new=CLEAN, old=CLEAN)
+    assert scan(bench, **key) == 0
+    assert (issue(bench).state, issue(bench).state_reason) == ("closed", "completed")
+    assert issue(bench).body.count("- [x]") == 2
+    commit(bench, new=OTHER)
+    assert scan(bench, **key) == 1
+    assert issue(bench).state == "open"
+    assert len(bench.fake.issues(NAME)) == 1
+    assert bench.fake.api_requests[-1].method == "POST"  # the check run comes last
+
+
+def test_the_same_scan_again_writes_nothing(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    for _ in range(3):
+        assert scan(bench) == 0
+    before = len(writes(bench))
+    assert scan(bench) == 0
+    assert writes(bench)[before:] == []
+    assert writes(bench).count("POST") == 1
+
+
+def test_a_finished_scan_leaves_the_file_that_a_person_commits_and_it_beats_the_issue(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench) == 0
+    data = (bench.workspace / bench.written["baseline"]).read_text()
+    commit(bench, new=OTHER)
+    bench.sandbox.commit({".github/reviewbot-baseline.json": data})
+    assert scan(bench) == 1
+    assert scan(bench) == 1  # the issue knows it by now, and no person has committed that
+    bench.sandbox.git("rm", "-q", ".github/reviewbot-baseline.json")
+    bench.sandbox.git("commit", "-q", "-m", "gone")
+    assert scan(bench) == 1
+    assert bench.codes == ["baseline_missing"]
+    assert bench.written["baseline"] == ""
+
+
+def without_marker(body: str) -> str:
+    return body.rpartition("\n")[0]
+
+
+def test_a_signed_baseline_that_was_touched_is_missing_until_the_issue_is_deleted(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench, state_key=KEY) == 0
+    found = issue(bench)
+    whole = found.body
+    head, _, marker = whole.rpartition("data=")
+    for forged in (
+        without_marker(whole),
+        head + "data=" + ("A" if marker[0] != "A" else "B") + marker[1:],
+        whole.rpartition(" hmac=")[0] + " -->",
+        "",
+    ):
+        found.body = forged
+        assert scan(bench, state_key=KEY) == 1
+        assert bench.codes == ["baseline_missing"]
+        assert found.body == forged
+    found.body = whole
+    assert scan(bench, state_key="another key of 16") == 1
+    assert bench.codes == ["baseline_missing"]
+    assert scan(bench, state_key=KEY) == 0
+    bench.fake.state.repository(NAME).issues.clear()
+    assert scan(bench, state_key=KEY) == 0
+    assert len(bench.fake.issues(NAME)) == 1
+
+
+def test_an_unsigned_baseline_only_makes_a_scan_stricter_than_none(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench) == 0
+    assert "is not signed" not in bench.summary.read_text()
+    empty = without_marker(issue(bench).body)
+    commit(bench, new=OTHER)
+    assert scan(bench) == 1
+    assert "is not signed" in bench.summary.read_text()
+    issue(bench).body = empty
+    assert scan(bench) == 1
+    assert bench.codes == ["baseline_missing"]
+
+
+def test_an_issue_of_somebody_else_is_none_of_ours(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench) == 0
+    ours = issue(bench)
+    bench.fake.state.repository(NAME).issues[ours.number] = Issue(
+        ours.number, "mallory", ours.title, ours.body, ours.created_at
+    )
+    assert scan(bench) == 0
+    assert [each.author for each in bench.fake.issues(NAME)] == ["mallory", "github-actions[bot]"]
+
+
+@pytest.mark.parametrize("rights", [{}, {"issues": "read"}], ids=["none", "read"])
+def test_without_the_right_the_scan_says_so_and_goes_on(bench: Bench, rights: dict[str, str]) -> None:
+    commit(bench, old=FAULT)
+    token = bench.fake.token(permissions={"contents": "read", "checks": "write", **rights})
+    assert scan(bench, github_token=token) == 0
+    assert bench.fake.issues(NAME) == []
+    assert "issues: write" in bench.summary.read_text().replace("`", "")
+
+
+def test_without_issues_the_scan_says_so_and_goes_on(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    bench.fake.state.repository(NAME).has_issues = False
+    assert scan(bench) == 0
+    assert "no tracking issue" in bench.summary.read_text()
+
+
+def test_whether_there_is_a_baseline_must_be_known(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench) == 0
+    bench.fake.fail_next("GET", "/issues", 500, times=9)
+    assert scan(bench) == 3
+    assert bench.written["verdict"] == "incomplete"
+
+
+def test_an_issue_that_cannot_be_written_is_no_pass(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    bench.fake.fail_next("POST", "/issues", 500, times=9)
+    assert scan(bench) == 3
+    [check] = bench.fake.check_runs(NAME)
+    assert check.conclusion == "action_required"
+
+
+def test_a_scan_of_another_branch_moves_nothing(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    bench.sandbox.git("switch", "-q", "-c", "other")
+    head = bench.sandbox.commit({"new.py": OTHER})
+    assert scan(bench, "workflow_dispatch", head=head) == 0
+    assert bench.fake.issues(NAME) == []
+    assert scan(bench, "workflow_dispatch") == 0
+    assert len(bench.fake.issues(NAME)) == 1
+
+
+def test_a_person_who_does_not_want_the_issue_is_not_asked_again_until_something_is_new(bench: Bench) -> None:
+    commit(bench, old=FAULT)
+    assert scan(bench) == 0
+    issue(bench).state, issue(bench).state_reason = "closed", "not_planned"
+    assert scan(bench) == 0
+    assert issue(bench).state == "closed"
+    commit(bench, new=OTHER)
+    assert scan(bench) == 1
+    assert issue(bench).state == "open"
