@@ -250,7 +250,7 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 def _json(response: Any) -> object:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -222,6 +222,11 @@ def test_a_wait_of_an_hour_is_an_outage_and_not_slept(headers: dict[str, str], s
     assert "wait" in error.detail
 
 
+def test_an_error_that_is_nested_without_end_is_an_outage_and_not_a_fault_of_ours() -> None:
+    error, _ = refused([Answer(b"[" * 200_000, 429, AT_ONCE)] * 3)
+    assert error.code == "provider_outage"
+
+
 def test_a_spend_limit_is_not_retried_although_its_status_says_rate_limit() -> None:
     body = error_body("rate_limit_error", "limit", "contract_spend_limit_reached")
     error, api = refused([Answer(body, 429)])

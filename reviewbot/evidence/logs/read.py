@@ -24,6 +24,9 @@ from reviewbot.text import cut_middle, one_line
 MOST_FAILURES = 2_000
 """Failures that are kept of one log: its first ones, as what went wrong first explains most."""
 
+MOST_LINES = 1_000_000
+"""Lines of one log: each is looked at by every parser, and 64 MiB of line ends would take minutes."""
+
 RUNNERS = {
     "pytest": parse_pytest,
     "unittest": parse_unittest,
@@ -57,11 +60,13 @@ _FLAKY_HINTS = {
 def parse_log(data: bytes, name: str, tree: TreePaths, start: int = 1) -> JunitReport:
     """Parse one log; ``name`` is its name for error messages, ``start`` the number of its first id.
 
-    Raises EvidenceError for more than 64 MiB, and for a log without any output that is known: a file
+    Raises EvidenceError for more than 64 MiB or a million lines, and for a log without any output that is known: a file
     that tells nothing must not look like tests that passed.
     """
     if len(data) > FILE_CAP:
         raise EvidenceError(f"{name} is larger than {FILE_CAP // 2**20} MiB")
+    if data.count(b"\n") > MOST_LINES:
+        raise EvidenceError(f"{name} has more than {MOST_LINES:,} lines")
     lines = parse_lines(data)
     told = {runner: parse(lines) for runner, parse in RUNNERS.items()}
     if not any(one.known for one in told.values()):

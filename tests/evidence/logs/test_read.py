@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from reviewbot.errors import EvidenceError
 from reviewbot.evidence.junit import JunitReport, parse_junit
 from reviewbot.evidence.logs.lines import parse_lines
-from reviewbot.evidence.logs.read import MOST_FAILURES, RUNNERS, parse_log
+from reviewbot.evidence.logs.read import MOST_FAILURES, MOST_LINES, RUNNERS, parse_log
 from reviewbot.evidence.paths import TreePaths
 
 TREE = TreePaths(
@@ -449,3 +450,10 @@ def test_a_real_log_and_its_junit_file_name_the_same_tests(shared_data: Path) ->
         by_file = parse_junit(record["junit_xml"].encode(), "xml", tree)
         assert {item.title for item in by_log.evidence} == {item.title for item in by_file.evidence}
         assert by_log.tests == by_file.tests
+
+
+def test_a_log_of_nothing_but_line_ends_is_refused_before_it_is_read() -> None:
+    begun = time.process_time()
+    with pytest.raises(EvidenceError, match="more than 1,000,000 lines"):
+        parse_log(b"\n" * (MOST_LINES + 1), "job.log", TreePaths([]))
+    assert time.process_time() - begun < 1.0
