@@ -60,8 +60,8 @@ _FLAKY_HINTS = {
 def parse_log(data: bytes, name: str, tree: TreePaths, start: int = 1) -> JunitReport:
     """Parse one log; ``name`` is its name for error messages, ``start`` the number of its first id.
 
-    Raises EvidenceError for more than 64 MiB or a million lines, and for a log without any output that is known: a file
-    that tells nothing must not look like tests that passed.
+    Raises EvidenceError for more than 64 MiB or a million lines, and for a log without any output that is
+    known: a file that tells nothing must not look like tests that passed.
     """
     if len(data) > FILE_CAP:
         raise EvidenceError(f"{name} is larger than {FILE_CAP // 2**20} MiB")
