@@ -41,6 +41,7 @@ from reviewbot.change.payload import (
     parse_event,
 )
 from reviewbot.change.policy_file import Asked
+from reviewbot.change.skipped import refuse_skipped_author
 from reviewbot.change.targets import (
     HeadMoved,
     HeadUnknown,
@@ -241,8 +242,10 @@ class _Run:
         return Place(self.trigger.repository, self.inputs, self.environment)
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
+        asked = self._request()
+        refuse_skipped_author(repository, target, asked.asked)
         self._stop_if_superseded(target, github)
-        request, notes = with_memory(self._request(), target, github, self.inputs.state_key)
+        request, notes = with_memory(asked, target, github, self.inputs.state_key)
         review = self._review(repository, target, request, notes)
         if self.command.is_advice:
             return advised(review)

@@ -12,6 +12,7 @@ from pathlib import Path
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
+from reviewbot.config_text import render_config
 from reviewbot.core import Review
 from reviewbot.credentials import HELPER
 from reviewbot.engine import will_ask_claude
@@ -25,7 +26,6 @@ from reviewbot.publish.sanitize import one_line
 from reviewbot.request import Request
 from reviewbot.scan import scan_local
 from reviewbot.scan_options import parse_scan_options
-from reviewbot.settings import render_config
 from reviewbot.signals import Terminated, raise_on_signals
 from reviewbot.steps import Step
 

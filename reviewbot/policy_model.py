@@ -11,6 +11,7 @@ from reviewbot.core import Severity
 from reviewbot.settings import (
     ANALYZERS,
     LARGEST_PRICE,
+    LOGIN,
     MAXIMUM_BUDGET_USD,
     MODEL_ID,
     Analyzer,
@@ -46,6 +47,7 @@ def _not_given() -> Any:
 
 _FailOn = Annotated[Severity, Field(strict=False)]
 _Model = Annotated[str, Field(pattern=rf"^{MODEL_ID}(?![\s\S])")]
+_Login = Annotated[str, Field(pattern=rf"^{LOGIN}(?![\s\S])")]
 _Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -154,6 +156,12 @@ class PolicyFile(_Strict):
         json_schema_extra={"uniqueItems": True},
         description="The analyzers that run, each at most once; by default all four.",
     )
+    skip_authors: Annotated[list[_Login], AfterValidator(_each_once)] = Field(
+        default=[],
+        json_schema_extra={"uniqueItems": True},
+        description="The authors, such as `renovate[bot]`, whose pull requests are not reviewed unless "
+        "somebody asks for it: no review was performed, which is never a pass. By default none.",
+    )
     exclude: list[_ExcludePattern] = Field(
         default=[],
         description="Gitignore-style patterns of files that are not reviewed, of which the last that "
@@ -187,6 +195,7 @@ ALLOWED = {
     "prices": "a mapping from ids of models to `input`, `output` and prices of the cache",
     **dict.fromkeys(PRICE_KEYS, f"the dollars for a million tokens, from 0 to {LARGEST_PRICE:.0f}"),
     "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",
+    "skip-authors": "a list of logins, such as renovate[bot], each at most once",
     "exclude": "a list of gitignore-style patterns",
     "paths": "a mapping from gitignore-style patterns to `fail-on` and `minimum-confidence`",
 }

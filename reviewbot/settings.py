@@ -27,6 +27,9 @@ ANALYZERS: tuple[Analyzer, ...] = get_args(Analyzer)
 MODEL_ID = r"[a-zA-Z0-9][a-zA-Z0-9._:@/-]{0,199}"
 """What may be a model's id, at Anthropic or behind another door (Bedrock's hold dots and colons)."""
 
+LOGIN = r"[A-Za-z0-9_-]{1,100}(?:\[bot\])?"
+"""The name of a person or, with its end, of an app."""
+
 MAXIMUM_BUDGET_USD = 1_000_000.0
 """No run costs this much: a larger number is a slip of the keyboard."""
 
@@ -95,6 +98,7 @@ class Settings:
     verify: bool = True
     prices: tuple[ModelPrice, ...] = ()
     analyzers: tuple[Analyzer, ...] = ANALYZERS
+    skip_authors: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     path_rules: tuple[PathRule, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +136,7 @@ SCALARS = (
     "verify",
     "prices",
     "analyzers",
+    "skip_authors",
 )
 """The fields of ``Settings`` of which a later layer replaces an earlier one."""
 
@@ -153,7 +158,7 @@ def resolve_settings(policies: Sequence[Policy], argv: Mapping[str, object]) -> 
     if given.get("fail_on_tests") is False:
         del given["fail_on_tests"]
     for name, value in given.items():
-        values[name], origins[name] = parse_argument(name, value), _option(name)
+        values[name], origins[name] = parse_argument(name, value), option_name(name)
     exclude = [entry for policy in policies for entry in policy.exclude]
     rules = [entry for policy in policies for entry in policy.path_rules]
     origins |= _origins_of("exclude", [origin for _, origin in exclude])
@@ -174,7 +179,8 @@ def _origins_of(name: str, origins: list[str]) -> dict[str, str]:
     return each | ({name: ", ".join(dict.fromkeys(origins))} if origins else {})
 
 
-def _option(name: str) -> str:
+def option_name(name: str) -> str:
+    """The option of the command line that sets a field."""
     return "--" + name.replace("_", "-")
 
 
@@ -185,7 +191,7 @@ def parse_argument(name: str, value: object) -> object:
         return parse(value)
     except (ValueError, TypeError, OverflowError, KeyError):
         shown = printable(str(value))
-        raise UsageError(f"{_option(name)} {shown} cannot be used.", help=f"Give {allowed}.") from None
+        raise UsageError(f"{option_name(name)} {shown} cannot be used.", help=f"Give {allowed}.") from None
 
 
 def _one_of(*allowed: str) -> tuple[Callable[[Any], object], str]:
@@ -225,6 +231,13 @@ def _parse_analyzers(value: Any) -> tuple[Analyzer, ...]:
     return names
 
 
+def _parse_logins(value: Any) -> tuple[str, ...]:
+    names = tuple(value.split(",") if isinstance(value, str) else value)
+    if len(set(names)) != len(names) or not all(re.fullmatch(LOGIN, name) for name in names):
+        raise ValueError
+    return names
+
+
 def _parse_model(value: Any) -> str:
     if not (isinstance(value, str) and re.fullmatch(MODEL_ID, value)):
         raise ValueError
@@ -244,6 +257,7 @@ _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "security_model": _MODEL,
     "verify": (_parse_switch, "true or false"),
     "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
+    "skip_authors": (_parse_logins, "a list of logins, such as renovate[bot], each at most once"),
 }
 
 
@@ -317,29 +331,6 @@ def _specification(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
     return GitIgnoreSpec.from_lines(patterns, backend="simple")
 
 
-def render_config(settings: Settings) -> str:
-    """The text of ``reviewbot config``: a value a line (name, value, origin), then the policies read."""
-    rows = [
-        (hyphenated(name), shown_value(getattr(settings, name)), settings.origins.get(name, ""))
-        for name in SCALARS
-    ]
-    rows += _numbered_rows(settings, "exclude", "exclude", [printable(text) for text in settings.exclude])
-    rows += _numbered_rows(
-        settings, "paths", "path_rules", [_shown_rule(settings, r) for r in settings.path_rules]
-    )
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    lines = [
-        f"{name:{first}}  {value:{second}}  {printable(origin, 300)}".rstrip() for name, value, origin in rows
-    ]
-    return "\n".join([*lines, "", _policies_sentence(settings.policies)]) + "\n"
-
-
-def _numbered_rows(settings: Settings, name: str, key: str, values: list[str]) -> list[tuple[str, str, str]]:
-    if not values:
-        return [(name, "(none)", settings.origins.get(key, ""))]
-    return [(name, value, settings.origins.get(f"{key}[{n}]", "")) for n, value in enumerate(values)]
-
-
 def hyphenated(field_name: str) -> str:
     """The name of a setting as the policy and the command line spell it."""
     return field_name.replace("_", "-")
@@ -354,19 +345,3 @@ def shown_value(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "(none)"
     return str(value)
-
-
-def _shown_rule(settings: Settings, rule: PathRule) -> str:
-    parts = []
-    for name, value in (("fail_on", rule.fail_on), ("minimum_confidence", rule.minimum_confidence)):
-        if value is not None:
-            beaten = f" (beaten by {_option(name)})" if name in settings.from_argv else ""
-            parts.append(f"{hyphenated(name)} {shown_value(value)}{beaten}")
-    return f"{printable(rule.pattern)}: {', '.join(parts)}"
-
-
-def _policies_sentence(policies: tuple[str, ...]) -> str:
-    if not policies:
-        return "No policy file was read."
-    named = ", then ".join(printable(where, 300) for where in policies)
-    return f"The policy was read from {named}."

@@ -270,14 +270,35 @@ def test_a_head_that_moves_during_the_review_makes_a_pass_incomplete(
     assert bench.fake.issue_comments(NAME, 1) == []
 
 
-def test_a_manual_run_of_a_draft_is_no_review(bench: Bench) -> None:
+def test_a_manual_run_reviews_a_draft_because_somebody_asked_for_it(bench: Bench) -> None:
     bench.pull_request(FAULT, draft=True)
     token = bench.fake.token(permissions={"contents": "read", "pull-requests": "write", "checks": "write"})
     given = {"engine": "analyzers", "pull_request": "1", "github_token": token}
-    assert bench.run("workflow_dispatch", workflow_dispatch_event(bench.fake, NAME), **given) == 3
-    assert bench.codes == ["draft"]
+    assert bench.run("workflow_dispatch", workflow_dispatch_event(bench.fake, NAME), **given) == 1
+    assert len(bench.fake.review_comments(NAME, 1)) == 1
+    assert [check.conclusion for check in bench.fake.check_runs(NAME)] == ["failure"]
+
+
+def test_an_author_whom_the_policy_skips_is_reviewed_by_hand_only_and_never_passes(bench: Bench) -> None:
+    head = bench.pull_request(CLEAN, author="renovate[bot]")
+    tip = bench.sandbox.commit({".github/reviewbot.yml": "skip-authors: ['Renovate[bot]', mona]\n"})
+    bench.fake.set_branch(NAME, "main", tip)
+    assert bench.on_pull_request(engine="analyzers") == 3
+    assert (bench.codes, bench.written["verdict"]) == (["skipped_author"], "incomplete")
     assert bench.fake.issue_comments(NAME, 1) == []
-    assert bench.fake.check_runs(NAME) == []
+    assert "by renovate[bot], whom `skip-authors`" in bench.report["verdict"]["reasons"][0]["detail"]
+    token = bench.fake.token(permissions={"contents": "read", "pull-requests": "write", "checks": "write"})
+    given = {"engine": "analyzers", "pull_request": "1", "github_token": token}
+    assert bench.run("workflow_dispatch", workflow_dispatch_event(bench.fake, NAME), **given) == 0
+    assert bench.report["trigger"]["head_sha"] == head
+
+
+@pytest.mark.parametrize("policy", ["skip-authors: [somebody]\n", "skip-authors: 3\n"])
+def test_nobody_else_is_skipped_and_nobody_by_a_policy_that_cannot_be_read(bench: Bench, policy: str) -> None:
+    bench.pull_request(FAULT, author="renovate[bot]")
+    bench.fake.set_branch(NAME, "main", bench.sandbox.commit({".github/reviewbot.yml": policy}))
+    assert bench.on_pull_request(engine="analyzers") == (2 if "3" in policy else 1)
+    assert "skipped_author" not in bench.codes
 
 
 def test_a_manual_run_reviews_a_pull_request_and_gates_by_a_check_on_its_head(bench: Bench) -> None:

@@ -69,6 +69,7 @@ def test_the_readmes_policy_is_one_we_accept() -> None:
         "on_incomplete",
         "analyzers",
         "prices",
+        "skip_authors",
     }
     assert len(parsed.exclude) == 2
     assert len(parsed.path_rules) == 1

@@ -29,6 +29,7 @@ ROWS = [
     ),
     ("hooks",),
     ("github_errors",),
+    ("config_text",),
     ("github_answers",),
     ("github_graphql", "github_connection"),
     ("github_api",),

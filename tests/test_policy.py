@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
+from reviewbot.config_text import render_config
 from reviewbot.core import Severity
 from reviewbot.errors import PolicyError
 from reviewbot.policy import parse_policy
 from reviewbot.policy_model import policy_json_schema
-from reviewbot.settings import ModelPrice, PathRule, Policy, Settings, render_config, resolve_settings
+from reviewbot.settings import ModelPrice, PathRule, Policy, Settings, resolve_settings
 
 WHERE = ".github/reviewbot.yml at 1a2b3c4d"
 SCHEMA = policy_json_schema()
@@ -139,6 +140,8 @@ def test_a_mark_of_byte_order_and_windows_line_ends_are_taken() -> None:
             "analyzers:\n- ruff\n- bandit",
             'policy.yml:3: `analyzers` holds "bandit" but must be a list of ruff',
         ),
+        ("skip-authors: [a b]", '`skip-authors` holds "a b" but must be a list of logins'),
+        ("skip-authors: [mona, mona]", '`skip-authors` is ["mona", "mona"] but must be a list of logins'),
         ("analyzers: [ruff, ruff]", '`analyzers` is ["ruff", "ruff"] but must be a list of'),
         ("exclude: vendor/", '`exclude` is "vendor/" but must be a list of gitignore-style patterns.'),
         (
@@ -357,6 +360,7 @@ good: dict[str, st.SearchStrategy[Any]] = {
     "budget-usd": numbers,
     "prices": st.dictionaries(st.sampled_from(["m", "claude-opus-5-5", "a b", ""]), price, max_size=2),
     "analyzers": st.lists(st.sampled_from([*names, "bandit"]), max_size=3),
+    "skip-authors": st.lists(st.sampled_from(["mona", "renovate[bot]", "a b", "x[bot]y", ""]), max_size=3),
     "exclude": st.lists(pattern_texts, max_size=3),
     "paths": st.dictionaries(pattern_texts, path_rule, max_size=2),
 }

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reviewbot.config_text import render_config
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
 from reviewbot.policy import parse_policy
@@ -16,7 +17,6 @@ from reviewbot.settings import (
     Settings,
     excluded_by,
     gate_rules,
-    render_config,
     resolve_settings,
 )
 from reviewbot.text import printable
@@ -43,7 +43,8 @@ def test_importing_it_imports_nothing_heavy(module: str) -> None:
 
 def test_without_patterns_pathspec_stays_out() -> None:
     program = (
-        "import sys; from reviewbot.settings import *; settings = resolve_settings([], {'fail_on': 'low'});"
+        "import sys; from reviewbot.settings import *; from reviewbot.config_text import *;"
+        "settings = resolve_settings([], {'fail_on': 'low'});"
         "gate_rules(settings, ['a']); excluded_by(settings, 'a'); render_config(settings);"
         "sys.exit('pathspec' in sys.modules)"
     )
@@ -65,11 +66,12 @@ CASCADE = {
     "on_incomplete": ("fail", "neutral", "fail"),
     "budget_usd": (1.0, 0.0, 3.5),
     "analyzers": (("ruff",), (), ("zizmor", "hadolint")),
+    "skip_authors": (("renovate[bot]",), (), ("mona", "dependabot[bot]")),
 }
 
 
 def yaml_value(value: object) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
+    return f"[{', '.join(map(repr, value))}]" if isinstance(value, tuple) else str(value)
 
 
 @pytest.mark.parametrize(("name", "layers"), CASCADE.items())
@@ -141,6 +143,8 @@ def test_arguments_that_are_not_given_or_are_no_settings_change_nothing() -> Non
         ("analyzers", "ruff,ruff", "--analyzers ruff,ruff"),
         ("analyzers", ["bandit"], "--analyzers"),
         ("analyzers", 1, "--analyzers 1"),
+        ("skip_authors", "mona,mona", "--skip-authors mona,mona"),
+        ("skip_authors", ["a b"], "--skip-authors"),
         ("engine", "\x1b[2J", "--engine <U+001B>[2J"),
     ],
 )
@@ -265,6 +269,7 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
         "verify              true                                      built-in\n"
         "prices              (none)                                    built-in\n"
         "analyzers           (none)                                    --analyzers\n"
+        "skip-authors        (none)                                    built-in\n"
         "exclude             docs/                                     a.yml:4 at 1a2b3c4d\n"
         "paths               src/: fail-on info (beaten by --fail-on)  a.yml:6 at 1a2b3c4d\n"
         "\n"

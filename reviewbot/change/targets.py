@@ -30,11 +30,11 @@ from reviewbot.github_api import (
 
 
 class DraftPullRequest(ReviewbotError):
-    """The pull request is a draft, which is not reviewed."""
+    """The pull request is a draft, which is reviewed only where somebody asks for it."""
 
     exit_code = 3
     reason = "draft"
-    help = "Mark it as ready for review, and reviewbot will read it."
+    help = "Mark it as ready for review, or ask for it: `/reviewbot review`, or a manual run."
 
 
 class HeadMoved(ReviewbotError):
@@ -161,7 +161,7 @@ def _common(github: GitHub, asked: Trigger, ends: tuple[Sha, Sha]) -> Sha:
 
 
 def find_named(github: GitHub, asked: Trigger, named: Named) -> Target:
-    """What a manual run names: a pull request, whose drafts are refused, or two commits.
+    """What a manual run names: a pull request, also a draft, or two commits.
 
     Raises WrongInput, and what ``find_pull_request`` and ``find_range`` raise.
     """
@@ -175,7 +175,7 @@ def find_named(github: GitHub, asked: Trigger, named: Named) -> Target:
     if named.base or named.head:
         raise WrongInput("The input `pull-request` excludes `base` and `head`.")
     try:
-        return find_pull_request(github, asked, drafts=False)
+        return find_pull_request(github, asked, drafts=True)
     except GitHubNotFound:
         raise NoSuchCommit(
             f"The input `pull-request` is {named.pull_request}, and {asked.repository} has no such pull "

@@ -29,7 +29,7 @@ MISCONFIGURED = frozenset(
         "no_batches",
     }
 )
-NOT_PERFORMED = frozenset({"no_review", "draft"})
+NOT_PERFORMED = frozenset({"no_review", "draft", "skipped_author"})
 
 
 def decide(
