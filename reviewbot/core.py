@@ -9,6 +9,9 @@ from typing import Literal
 
 from reviewbot.claims import Edit
 from reviewbot.claims import Outcome as Outcome  # noqa: PLC0414 - had from here by all
+from reviewbot.ledger import Coverage as Coverage  # noqa: PLC0414 - had from here by all
+from reviewbot.ledger import CoverageRow as CoverageRow  # noqa: PLC0414
+from reviewbot.ledger import CoverageStatus as CoverageStatus  # noqa: PLC0414
 from reviewbot.severity import Severity as Severity  # noqa: PLC0414 - had from here by all
 
 Sha = str
@@ -242,65 +245,6 @@ class Rejected:
     why: str
 
 
-class CoverageStatus(StrEnum):
-    """What became of a changed file."""
-
-    REVIEWED = "reviewed"
-    TRIAGED = "triaged"
-    EXCLUDED = "excluded"
-    UNREVIEWED = "unreviewed"
-
-
-@dataclass(frozen=True, slots=True)
-class CoverageRow:
-    """One line of the ledger. ``by`` names who read the file; ``reason`` the rule or the failure.
-
-    ``cause`` is the code of the run's own reason (an outage, the budget) that left the file unread.
-    """
-
-    path: str
-    status: CoverageStatus
-    by: tuple[str, ...]
-    reason: str
-    added_lines: int
-    deleted_lines: int
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """The ledger of every changed file."""
-
-    files: tuple[CoverageRow, ...]
-
-    def count(self, status: CoverageStatus) -> int:
-        """How many files have this status."""
-        return sum(row.status is status for row in self.files)
-
-    @property
-    def added_lines(self) -> int:
-        """Lines the change adds, over all files."""
-        return sum(row.added_lines for row in self.files)
-
-    @property
-    def deleted_lines(self) -> int:
-        """Lines the change deletes, over all files."""
-        return sum(row.deleted_lines for row in self.files)
-
-    @property
-    def secret_scan_share(self) -> float | None:
-        """The share of the read lines that only the secret scan read, 0 to 1; None where none was read."""
-        read = (row for row in self.files if row.status is CoverageStatus.REVIEWED)
-        alone = sum(row.added_lines for row in read if row.by == ("detect-secrets",))
-        return alone / self.reviewed_lines if self.reviewed_lines else None
-
-    @property
-    def reviewed_lines(self) -> int:
-        """Added lines of the files that were reviewed or triaged."""
-        read = (CoverageStatus.REVIEWED, CoverageStatus.TRIAGED)
-        return sum(row.added_lines for row in self.files if row.status in read)
-
-
 class Conclusion(StrEnum):
     """The three ends of a review."""
 
@@ -352,6 +296,7 @@ class Review:
     """The one value that every publisher takes. ``patch`` holds the edits for failed tests, not proven.
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
+    ``terms`` is a digest of what the agents were told beyond the change; empty where none was asked.
     """
 
     trigger: Trigger
@@ -367,6 +312,7 @@ class Review:
     seconds: float = 0.0
     budget_usd: float = 2.00
     patch: bytes = b""
+    terms: str = ""
 
     @property
     def cost_usd(self) -> float:

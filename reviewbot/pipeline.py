@@ -22,7 +22,8 @@ from reviewbot.patch_review import offer_patch
 from reviewbot.publish.memory import recall
 from reviewbot.request import Request
 from reviewbot.settings import gate_rules
-from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
+from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, read_before, readers_of, terms_of
+from reviewbot.verdict.before import note_of
 from reviewbot.verdict.coverage import build_coverage
 from reviewbot.verdict.gate import decide
 from reviewbot.verdict.grounding import ground_evidence
@@ -73,25 +74,24 @@ def _judge(run: Run) -> Review:
     run = replace(run, changes=changes)
     collected = collect(run, settings, excluded, is_scan=request.is_scan)
     masker = make_masker(request, changes, repository.read_object, collected)
-    agents = (
-        ask_agents(run, settings, collected, excluded, masker, _instructions(run))
-        if engine.name == "claude"
-        else None
-    )
+    instructions = _instructions(run)
+    terms = terms_of(settings, instructions) if engine.name == "claude" else ""
+    before = read_before(run, collected, terms)
+    agents = ask_agents(run, settings, collected, excluded, masker, instructions, before) if terms else None
     outcomes = agents.outcomes if agents else ()
     said, dropped = ground_claims([c for o in outcomes for c in o.claims], changes, repository, masker)
     carried = recall(request.last, changes, repository, request.state_key)
     said = add_carried(said, ground_claims(carried, changes, repository, masker)[0])
     findings, repeated = ground_evidence((*collected.evidence, *said), changes, repository, collected.masks)
     findings = dismiss(findings, request.dismissed)
-    readers = readers_of(agents) if agents else None
+    readers = readers_of(agents, before) if agents else None
     if request.is_scan:
         findings = tuple(replace(finding, status="known") for finding in findings)
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, readers)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *(agents.gaps if agents else ()))
     paths = {finding.location.path for finding in findings if finding.location}
     patch = offer_patch(run, settings, findings, masker, ask_models=engine.name == "claude")
-    notes = agents.notes if agents else ()
+    notes = (*note_of(before, len(changes.files)), *(agents.notes if agents else ()))
     review = Review(
         trigger=trigger,
         changes=changes,
@@ -104,6 +104,7 @@ def _judge(run: Run) -> Review:
         notes=(*policy_notes, *collected.notes, *engine.notes, *notes, *patch.notes),
         budget_usd=settings.budget_usd,
         patch=patch.data,
+        terms=terms,
     )
     return withhold(review, masker)
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from reviewbot import __version__
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Outcome, Review, Trigger
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
@@ -15,6 +17,8 @@ from reviewbot.masking import Masker
 from reviewbot.request import Request
 from reviewbot.settings import Settings
 from reviewbot.signals import Terminated
+from reviewbot.templates import digest_templates
+from reviewbot.verdict.before import ReadBefore, digest_terms, files_read_before
 from reviewbot.verdict.coverage import Readers
 from reviewbot.verdict.failed import failed_review
 from reviewbot.verdict.withholding import withhold
@@ -88,8 +92,12 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     unread: Collection[str],
     masker: Masker,
     instructions: Sequence[tuple[str, str]],
+    settled: Collection[str] = (),
 ) -> "AgentsReview":
-    """What the agents say of the files that are not in ``unread``; what they cost is noted on the run."""
+    """What the agents say of the files that are not in ``unread``; what they cost is noted on the run.
+
+    ``settled`` were read in an earlier round.
+    """
     from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
     from reviewbot.agents.prices import own_prices  # noqa: PLC0415
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
@@ -107,6 +115,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             instructions=instructions,
             masker=masker,
             only=run.request.agents,
+            settled=settled,
             hooks=run.request.hooks,
             prices=own_prices(settings.prices),
         )
@@ -114,6 +123,27 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     return agents
 
 
-def readers_of(agents: "AgentsReview") -> Readers:
+def terms_of(settings: Settings, instructions: Sequence[tuple[str, str]]) -> str:
+    """A digest of what the agents are told beyond the change: models, notes, prompts, and our version."""
+    models = (text for pair in sorted(settings.models.items()) for text in pair)
+    notes = (text for pair in instructions for text in pair)
+    return digest_terms((__version__, digest_templates(), *models, "notes", *notes))
+
+
+def read_before(run: Run, collected: Collected, terms: str) -> Mapping[str, ReadBefore]:
+    """The files that an earlier round read as they are, unless everything is to be read."""
+    last, named = run.request.last, {each.location.path for each in collected.evidence if each.location}
+    if run.request.full or last is None or not terms:
+        return {}
+    trees = {run.repository.resolve(sha, "tree") for sha in (last.head_sha, run.changes.head_sha)}
+    same_tree = len(trees) == 1 and None not in trees
+    return files_read_before(
+        last, run.request.state_key, run.changes, terms, named=named, same_tree=same_tree
+    )
+
+
+def readers_of(agents: "AgentsReview", before: Mapping[str, ReadBefore] = MappingProxyType({})) -> Readers:
     """The ledger's view of what the agents did."""
-    return Readers(agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld))
+    return Readers(
+        agents.reviewed, agents.triaged, agents.failed, agents.causes, frozenset(agents.withheld), before
+    )

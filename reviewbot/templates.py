@@ -5,6 +5,7 @@ checkout) and never come from the current folder, which may be the change under 
 """
 
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,16 @@ def find_folder(package: Path) -> Path:
     if not inside.is_dir() and _is_our_checkout(checkout):
         return checkout / "prompts"
     return inside
+
+
+@cache
+def digest_templates() -> str:
+    """A digest of all templates, the agents' prompts among them."""
+    whole = sha256()
+    for path in sorted(find_folder(_package()).glob("*.j2")):
+        data = path.read_bytes()
+        whole.update(f"{path.name}\0{len(data)}\0".encode() + data)
+    return whole.hexdigest()
 
 
 def _package() -> Path:

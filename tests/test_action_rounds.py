@@ -254,3 +254,75 @@ def test_what_a_model_found_blocks_also_after_its_file_moved(bench: Bench) -> No
         assert review(bench, **given) == 1
     [carried] = [each for each in bench.report["findings"] if each["rule"].startswith("security/")]
     assert (carried["path"], carried["blocking"]) == ("moved.py", True)
+
+
+def ask(bench: Bench, script: str, action: str = "synchronize", **inputs: Any) -> tuple[int, bytes]:
+    """Review with the agents; the exit code, and all that the model was sent."""
+    with ScriptedModel(script) as model:
+        given = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url, **inputs}
+        code = review(bench, action, **given)
+        assert model.refused == []
+        return code, b"\n".join(each.raw for each in model.requests)
+
+
+def ledger(bench: Bench) -> dict[str, tuple[str, str]]:
+    rows = bench.report["coverage"]["files"]
+    return {row["path"]: (row["status"], row["reason"]) for row in rows}
+
+
+def test_where_markers_are_signed_agents_read_only_what_changed_and_the_verdict_is_of_the_whole(
+    bench: Bench,
+) -> None:
+    first = bench.pull_request(AGENT_FAULT)
+    assert ask(bench, "reader", "opened")[0] == 1
+    push(bench, {"other.py": CLEAN})
+    code, sent = ask(bench, "skipper")
+    assert code == 1, "what was found is carried"
+    assert b"other.py" in sent
+    assert b"convert" not in sent
+    status, reason = ledger(bench)["app.py"]
+    assert status == "reviewed"
+    assert first[:12] in reason
+    assert ledger(bench)["other.py"][1].find("earlier") < 0
+    assert "1 of 2 changed files are as agents read them" in summary(bench)
+    code, sent = ask(bench, "skipper")
+    assert (code, sent) == (1, b""), "a run again asks no model"
+    push(bench, {"app.py": CLEAN})
+    code, sent = ask(bench, "skipper")
+    assert code == 0
+    assert b"def run(command)" in sent
+    assert b"other.py" not in sent
+
+
+@pytest.mark.parametrize("why", ["no key", "another key", "the policy", "the notes", "the merge base"])
+def test_everything_is_read_again_where_what_was_read_may_not_hold(bench: Bench, why: str) -> None:
+    bench.pull_request(AGENT_FAULT)
+    key = {"state_key": ""} if why == "no key" else {}
+    ask(bench, "reader", "opened", **key)
+    if why == "another key":
+        key = {"state_key": "fedcba9876543210"}
+    brought = {
+        "the policy": {".github/reviewbot.yml": "verify: false\n"},
+        "the notes": {"AGENTS.md": "Mind.\n"},
+    }
+    if why in brought:
+        bench.fake.set_branch(NAME, "main", bench.sandbox.commit(brought[why]))
+    if why == "the merge base":
+        bench.fake.set_branch(NAME, "main", bench.sandbox.commit({"base.py": CLEAN}))
+        bench.sandbox.git("switch", "-q", "feature")
+        bench.sandbox.git("-c", "core.editor=true", "rebase", "-q", "main")
+    push(bench, {"other.py": CLEAN})
+    assert b"convert" in ask(bench, "skipper", **key)[1]
+
+
+def test_a_moving_base_branch_alone_makes_nobody_read_again(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    ask(bench, "reader", "opened")
+    bench.fake.set_branch(NAME, "main", bench.sandbox.commit({"base.py": CLEAN}))
+    assert ask(bench, "skipper") == (1, b"")
+
+
+def test_what_an_agent_did_not_finish_is_read_in_the_next_round(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    assert ask(bench, "refuser", "opened")[0] == 1
+    assert b"convert" in ask(bench, "reader")[1]

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "reviewbot"
 ROWS = [
     ("testing",),
     ("severity",),
-    ("claims",),
+    ("claims", "ledger"),
     ("core", "errors", "text", "secret_shapes", "json_rules"),
     ("earlier",),
     ("masking",),
@@ -90,7 +90,8 @@ DOORS = {
 }
 PINS = {
     "verdict.gate": {"core", "errors"},
-    "verdict.coverage": {"core"},
+    "verdict.coverage": {"core", "verdict.before"},
+    "verdict.before": {"core", "earlier"},
     "verdict.baseline": {"core", "errors", "verdict.gate"},
     "verdict.memory": {"core", "errors", "state_file", "verdict.baseline"},
     "verdict.grounding": {"core", "errors", "masking", "change.git", "change.content"},

@@ -10,10 +10,8 @@ from reviewbot.agents.routes import Routes
 from reviewbot.agents.tasks import Entry, Readable, hidden_lines
 from reviewbot.claims import Outcome, Stop, Usage
 from reviewbot.core import Reason
+from reviewbot.earlier import READERS
 from reviewbot.text import one_line
-
-READERS = ("triage", "security")
-"""The agents whose work makes a file read: test_fix is about failures, verify about claims."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def review_with_agents(
     instructions: Sequence[tuple[str, str]] = (),
     masker: Masker | None = None,
     only: Collection[str] = (),
+    settled: Collection[str] = (),
     hooks: Hooks = NO_HOOKS,
     prices: PriceList = LIST_PRICES,
     batches: Batches | None = None,
@@ -84,8 +85,9 @@ def review_with_agents(
     agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
-    nobody was asked to read is unread. ``hooks`` look on. ``prices`` are what the budget reckons with.
-    ``batches`` ask in the place of ``claude``.
+    nobody was asked to read is unread. ``settled`` are paths that an earlier round read: triage and security
+    are not asked about them. ``hooks`` look on. ``prices`` are what the budget reckons with. ``batches`` ask
+    in the place of ``claude``.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -103,6 +105,7 @@ def review_with_agents(
         hooks=HookCalls(hooks, journal),
         instructions=[(path, masker.mask_text(text)) for path, text in instructions],
         only=frozenset(only),
+        settled=frozenset(settled),
     )
 
     async def run() -> AgentsReview:
@@ -134,9 +137,11 @@ class _Desk:
     hooks: HookCalls
     instructions: Sequence[tuple[str, str]]
     only: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
     ended: list[Ended] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     admission: Admission = field(init=False)
+    fresh: tuple[FileChange, ...] = field(init=False)
     fence: Fence = field(init=False)
     shared: str = field(init=False)
 
@@ -147,19 +152,18 @@ class _Desk:
         self.fence = draw_fence(foreign_texts(shown, (*reports, *notes)), self.delivery.draw)
         self.shared = render_shared(self.fence, self.changes, self.instructions)
         self.admission = Admission(self.ledger, self.delivery.side_by_side)
+        self.fresh = tuple(change for change in self.readable.files if change.path not in self.settled)
 
     async def review(self) -> AgentsReview:
-        claimed = await asyncio.to_thread(
-            claim_files, self.readable.files, self.evidence, self.changes.head_sha
-        )
+        claimed = await asyncio.to_thread(claim_files, self.fresh, self.evidence, self.changes.head_sha)
         entries: dict[str, Entry] = {}
         if self._asks("triage"):
             self.ledger.keep(self.ledger.limit_usd * (1 - _TRIAGE_SHARE))
             entries = await self._triage(claimed)
             self.ledger.keep(0)
         else:
-            claimed = claim_every(self.readable.files, claimed)
-        routes = route_files(self.readable.files, entries, claimed)
+            claimed = claim_every(self.fresh, claimed)
+        routes = route_files(self.fresh, entries, claimed)
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         self._record_routes(routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
@@ -174,7 +178,7 @@ class _Desk:
 
     async def _triage(self, claimed: Claimed) -> dict[str, Entry]:
         """What triage says of each file, claimed ones first; one that it left out is asked for once more."""
-        files = sorted(self.readable.files, key=lambda change: -len(claimed.get(change.path, ())))
+        files = sorted(self.fresh, key=lambda change: -len(claimed.get(change.path, ())))
         entries: dict[str, Entry] = {}
         unanswered = await self._triage_batches(plan_triage(files), entries, again=False)
         left = [change for change in files if change.path in unanswered]

@@ -154,7 +154,7 @@ class _Publisher:
         self.conversation, self.pull = conversation, conversation.pull
         self.scope = Scope(review.trigger.repository, review.trigger.pull_number)
         self.summary, last = find_summary(conversation, self.scope, key)
-        self.round = next_round(review, last, remembered if key else ())
+        self.round = next_round(review, last, remembered if key else (), key)
         self.retired = 0
         self.summary_url = ""
         self.moved = self.unread = self.denied = self.read_only = False

@@ -16,6 +16,7 @@ from reviewbot.earlier import Remembered, Round
 from reviewbot.errors import RepositoryError
 from reviewbot.publish import summary
 from reviewbot.text import one_line, visible
+from reviewbot.verdict.before import next_readings
 from reviewbot.verdict.grounding import Objects, fold
 
 MOST_OPEN = 200
@@ -37,10 +38,13 @@ def open_findings(review: Review) -> tuple[Finding, ...]:
     return (*groups.blocking, *groups.advisory)
 
 
-def next_round(review: Review, last: Round | None, remembered: Sequence[Remembered]) -> Round:
+def next_round(
+    review: Review, last: Round | None, remembered: Sequence[Remembered], key: bytes | None = None
+) -> Round:
     """This round. Run again on the same head it is the same round, so that the summary keeps its bytes.
 
-    Where not all was read, what the last round remembered is kept, found again or not.
+    Where not all was read, what the last round remembered is kept, found again or not. With a ``key`` it
+    says which files agents have read.
     """
     names = tuple(finding.fingerprint for finding in open_findings(review))
     known = {(each.agent, each.rule, each.path, each.lines) for each in remembered}
@@ -53,6 +57,9 @@ def next_round(review: Review, last: Round | None, remembered: Sequence[Remember
             *remembered,
             *(each for each in kept if (each.agent, each.rule, each.path, each.lines) not in known),
         ),
+        base_sha=review.changes.base_sha if key else "",
+        terms=review.terms if key else "",
+        readings=next_readings(review.changes, review.coverage, key) if key else (),
     )
     if last is None:
         return this
@@ -62,9 +69,11 @@ def next_round(review: Review, last: Round | None, remembered: Sequence[Remember
 
 
 def remember(review: Review, objects: Objects, key: bytes) -> tuple[Remembered, ...]:
-    """The open findings of model agents, what blocks first."""
+    """The findings of model agents, what is open first: nobody may read their files again."""
     found = []
-    for finding in open_findings(review):
+    asking = open_findings(review)
+    names = {finding.fingerprint for finding in asking}
+    for finding in (*asking, *(each for each in review.findings if each.fingerprint not in names)):
         at = finding.location
         if finding.evidence.source != "agent" or at is None:
             continue

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reviewbot.core import ChangeSet, Coverage, CoverageRow, CoverageStatus, FileChange
+from reviewbot.verdict.before import ReadBefore
 
 KEY_MATERIAL = "key material, never shown to a model"
 
@@ -13,6 +14,7 @@ class Readers:
     """What the model agents did, by path: who finished it, why triage let it be, why nobody read it.
 
     ``causes`` are the codes of the reasons behind ``failed``; what is ``withheld`` no model is shown.
+    What was read ``before``, in an earlier round, was not read again.
     """
 
     reviewed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -20,6 +22,7 @@ class Readers:
     failed: Mapping[str, str] = field(default_factory=dict)
     causes: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
+    before: Mapping[str, ReadBefore] = field(default_factory=dict)
 
 
 def build_coverage(
@@ -57,6 +60,8 @@ def _row(
         status, by, reason = CoverageStatus.UNREVIEWED, (), change.omitted
     elif path in failed:
         status, reason = CoverageStatus.UNREVIEWED, failed[path]
+    elif agents and path in agents.before:
+        return _read_before(change, by, agents.before[path])
     elif agents and (path in agents.failed or path in agents.reviewed or path in agents.triaged):
         status, by, reason = _by_agents(path, by, agents)
     elif by and (not agents or path in agents.withheld):
@@ -67,6 +72,12 @@ def _row(
         status, reason = CoverageStatus.UNREVIEWED, "no agent read it" if agents else "no analyzer read it"
     cause = agents.causes.get(path, "") if agents and reason == agents.failed.get(path) else ""
     return CoverageRow(path, status, by, reason, change.added_lines, change.deleted_lines, cause)
+
+
+def _read_before(change: FileChange, by: tuple[str, ...], known: ReadBefore) -> CoverageRow:
+    reason = f"read in an earlier round, at {known.head_sha[:12]}, and the same since"
+    lines = (change.added_lines, change.deleted_lines)
+    return CoverageRow(change.path, known.status, (*known.by, *by), reason, *lines, read_at=known.head_sha)
 
 
 def _by_agents(

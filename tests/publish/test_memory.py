@@ -12,7 +12,7 @@ from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Claim
 from reviewbot.core import Finding, Location, Reason, Review, Severity, Side
-from reviewbot.earlier import MOST_DATA, Remembered, Round, parse_round, render_round
+from reviewbot.earlier import MOST_DATA, Reading, Remembered, Round, parse_round, render_round
 from reviewbot.publish.memory import (
     MOST_OPEN,
     STILL_OPEN,
@@ -78,6 +78,16 @@ def test_what_does_not_fit_is_counted_and_said_in_the_next_round() -> None:
     assert list(forgotten_note(None)) == []
 
 
+READ = Reading(HEAD, "triaged", ("triage",), ("0123456789abcdef", "f" * 16))
+
+
+def test_readings_are_kept_and_are_the_first_to_go_where_there_is_no_room() -> None:
+    made = Round(HEAD, BASE, (), remembered=(SAID,), base_sha=BASE, terms="ab", readings=(READ,))
+    assert parse_round(render_round(made)) == made
+    crowded = replace(made, readings=(replace(READ, files=("0" * 16,) * 1_500), READ))
+    assert parse_round(render_round(crowded)) == replace(made, readings=())
+
+
 def packed(**changes: Any) -> str:
     whole = json.loads(base64.b64decode(render_round(Round(HEAD, BASE, ("0" * 16,), remembered=(SAID,)))))
     return base64.b64encode(json.dumps({**whole, **changes}).encode()).decode()
@@ -94,6 +104,26 @@ def packed(**changes: Any) -> str:
         {"open": "abc"},
         {"before": [1]},
         {"forgotten": "x"},
+        {"base_sha": "<b>"},
+        {"terms": 1},
+        {"readings": 3},
+        {"readings": [{}]},
+        *(
+            {
+                "readings": [
+                    {"head_sha": HEAD, "status": "reviewed", "by": ["triage"], "files": "0" * 16, **wrong}
+                ]
+            }
+            for wrong in (
+                {"status": "unreviewed"},
+                {"by": ["mallory"]},
+                {"files": "0" * 17},
+                {"files": "-" * 16},
+                {"head_sha": "-->"},
+                {"head_sha": 1},
+                {"files": 1},
+            )
+        ),
         {"remembered": None},
         {"remembered": [{}]},
         {"remembered": [1]},
@@ -221,7 +251,7 @@ def test_a_finding_survives_that_its_file_moves_and_not_that_its_lines_go(sandbo
     ]
 
 
-def test_only_open_findings_of_agents_are_remembered(sandbox: Sandbox) -> None:
+def test_every_finding_of_an_agent_is_remembered_what_is_open_first(sandbox: Sandbox) -> None:
     head = sandbox.commit({"a.py": "run()\n"})
     place = Location("a.py", 1, 1)
     made = review(
@@ -229,9 +259,14 @@ def test_only_open_findings_of_agents_are_remembered(sandbox: Sandbox) -> None:
         agents(2, location=place, status="dismissed"),
         agents(3, location=None),
         agents(4, location=Location("gone.py", 1, 1)),
+        agents(5, location=place, in_diff=True),
     )
+    titled = [
+        replace(each, evidence=replace(each.evidence, title=each.fingerprint)) for each in made.findings
+    ]
     with Repository(sandbox.folder) as repository:
-        assert remember(at_commits(made, head, head), repository, KEY) == ()
+        kept = remember(at_commits(replace(made, findings=tuple(titled)), head, head), repository, KEY)
+    assert [each.title[-1] for each in kept] == ["5", "2"]
 
 
 def test_the_words_of_earlier_rounds_do_not_pile_up(sandbox: Sandbox) -> None:
