@@ -53,6 +53,7 @@ from reviewbot.change.targets import (
     refuse_moved_head,
 )
 from reviewbot.core import Review, Sha, Trigger
+from reviewbot.earlier import Round
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError
@@ -70,7 +71,7 @@ from reviewbot.publish.commands import follow_command, report_review
 from reviewbot.publish.github import Posted, publish_to_pull_request
 from reviewbot.publish.memory import remember
 from reviewbot.publish.progress import Progress
-from reviewbot.publish.threads import with_memory
+from reviewbot.publish.threads import last_round, with_memory
 from reviewbot.request import Request
 from reviewbot.settings import POLICY_PATH
 from reviewbot.signals import Terminated
@@ -155,7 +156,7 @@ class _Run:
         self.journal.write("target_found", head_sha=target.trigger.head_sha, requests=github.requests)
         with tempfile.TemporaryDirectory(prefix="reviewbot-") as folder:
             with self.step("fetching the commits"):
-                repository = self._fetch(Path(folder) / "store")
+                repository = self._fetch(Path(folder) / "store", last_round(target, self.inputs.state_key))
             if self.run_id is not None:
                 self.evidence = Path(folder) / "artifacts"
                 with self.step("fetching the artifacts"):
@@ -223,7 +224,7 @@ class _Run:
             return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))
         return find_named(github, self.trigger, named)
 
-    def _fetch(self, folder: Path) -> Repository:
+    def _fetch(self, folder: Path, last: Round | None) -> Repository:
         trigger, server = self.trigger, self.environment.get("GITHUB_SERVER_URL") or "https://github.com"
         named = (trigger.head_sha, trigger.base_sha, trigger.policy_sha)
         wanted: Sequence[Sha] = tuple(dict.fromkeys(sha for sha in named if sha))
@@ -235,6 +236,7 @@ class _Run:
             wanted,
             partial=large,
             environment=passed_on(self.environment),
+            wished=(last.head_sha,) if last else (),
         )
         return Repository(store.git_dir, fetch_missing=store.fetch_objects if large else None)
 

@@ -213,13 +213,14 @@ class Finding:
     """Evidence that was anchored to the change (or, ``location`` None, could not be, and says why).
 
     ``fingerprint`` is 16 hex digits that survive moved lines. ``quote`` is the text of the location.
+    A ``deferred`` finding is low, new, and on lines that did not change since the last round.
     """
 
     fingerprint: str
     evidence: Evidence
     location: Location | None
     in_diff: bool
-    status: Literal["new", "known", "dismissed"] = "new"
+    status: Literal["new", "known", "dismissed", "deferred"] = "new"
     quote: str = ""
     frame: Frame | None = None
     note: str = ""

@@ -22,7 +22,17 @@ from reviewbot.patch_review import offer_patch
 from reviewbot.publish.memory import recall
 from reviewbot.request import Request
 from reviewbot.settings import gate_rules
-from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, read_before, readers_of, terms_of
+from reviewbot.steps import (
+    Run,
+    Step,
+    ask_agents,
+    collect,
+    defer_low,
+    judge_safely,
+    read_before,
+    readers_of,
+    terms_of,
+)
 from reviewbot.verdict.before import note_of
 from reviewbot.verdict.coverage import build_coverage
 from reviewbot.verdict.gate import decide
@@ -90,12 +100,14 @@ def _judge(run: Run) -> Review:
     coverage = build_coverage(changes, excluded, collected.scanned, collected.failed, readers)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *(agents.gaps if agents else ()))
     paths = {finding.location.path for finding in findings if finding.location}
+    rules = gate_rules(settings, paths, is_scan=request.is_scan)
+    findings = defer_low(run, findings, rules)
     patch = offer_patch(run, settings, findings, masker, ask_models=engine.name == "claude")
     notes = (*note_of(before, len(changes.files)), *(agents.notes if agents else ()))
     review = Review(
         trigger=trigger,
         changes=changes,
-        verdict=decide(findings, coverage, gaps, gate_rules(settings, paths, is_scan=request.is_scan)),
+        verdict=decide(findings, coverage, gaps, rules),
         coverage=coverage,
         evidence=(*collected.evidence, *said),
         findings=findings,

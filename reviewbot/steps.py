@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from reviewbot import __version__
+from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
-from reviewbot.core import ChangeSet, Outcome, Review, Trigger
-from reviewbot.errors import Interrupted, ReviewbotError, own_fault
+from reviewbot.core import ChangeSet, Finding, GateRules, Outcome, Review, Trigger
+from reviewbot.errors import Interrupted, RepositoryError, ReviewbotError, own_fault
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
@@ -21,6 +22,8 @@ from reviewbot.templates import digest_templates
 from reviewbot.verdict.before import ReadBefore, digest_terms, files_read_before
 from reviewbot.verdict.coverage import Readers
 from reviewbot.verdict.failed import failed_review
+from reviewbot.verdict.gate import blocks
+from reviewbot.verdict.known import defer, is_deferrable
 from reviewbot.verdict.withholding import withhold
 
 if TYPE_CHECKING:
@@ -140,6 +143,23 @@ def read_before(run: Run, collected: Collected, terms: str) -> Mapping[str, Read
     return files_read_before(
         last, run.request.state_key, run.changes, terms, named=named, same_tree=same_tree
     )
+
+
+def defer_low(run: Run, findings: tuple[Finding, ...], rules: GateRules) -> tuple[Finding, ...]:
+    """The findings; what is low and new on lines that the last round read is deferred, if known."""
+    last, repository = run.request.last, run.repository
+    if last is None or last.open is None or run.request.full:
+        return findings
+    blocking = frozenset(finding.fingerprint for finding in findings if blocks(finding, rules))
+    if not any(is_deferrable(finding, last.open, blocking) for finding in findings):
+        return findings
+    try:
+        if not repository.has(last.head_sha):
+            return findings
+        since = load_change_set(repository, last.head_sha, run.changes.head_sha)
+    except RepositoryError:
+        return findings
+    return defer(findings, last.open, blocking, since)
 
 
 def readers_of(agents: "AgentsReview", before: Mapping[str, ReadBefore] = MappingProxyType({})) -> Readers:

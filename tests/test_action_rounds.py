@@ -1,5 +1,6 @@
 """A pull request over several pushes: what is posted, what is hidden, what is remembered."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from reviewbot.testing import ScriptedModel
-from tests.github.events import pull_request_event
+from tests.github.events import merge_group_event, pull_request_event
 from tests.github.fake import FakeGitHub
 from tests.github.state import ReviewComment
 from tests.repositories import Sandbox
@@ -326,3 +327,100 @@ def test_what_an_agent_did_not_finish_is_read_in_the_next_round(bench: Bench) ->
     bench.pull_request(AGENT_FAULT)
     assert ask(bench, "refuser", "opened")[0] == 1
     assert b"convert" in ask(bench, "reader")[1]
+
+
+def report_notes(bench: Bench, *results: tuple[str, int, str]) -> dict[str, str]:
+    """Hand in what some tool says of app.py, as (rule, line, level)."""
+    said = [
+        {
+            "ruleId": rule,
+            "level": level,
+            "message": {"text": f"About {rule}."},
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": "app.py"}, "region": {"startLine": line}}}
+            ],
+        }
+        for rule, line, level in results
+    ]
+    run = {"tool": {"driver": {"name": "tool"}}, "results": said}
+    (bench.workspace / "tool.sarif").write_text(json.dumps({"version": "2.1.0", "runs": [run]}))
+    return {"sarif": "tool.sarif"}
+
+
+def statuses(bench: Bench) -> dict[str, str]:
+    return {each["rule"].partition("/")[2]: each["status"] for each in bench.report["findings"]}
+
+
+def test_from_the_second_round_on_nothing_low_is_new_on_old_lines_and_what_is_deferred_is_listed(
+    bench: Bench,
+) -> None:
+    bench.pull_request(CLEAN)
+    assert review(bench, "opened", **report_notes(bench, ("first", 1, "note"))) == 0
+    push(bench, {"other.py": "x = 1\n"})
+    late = report_notes(bench, ("first", 1, "note"), ("late", 2, "note"), ("worse", 2, "warning"))
+    review(bench, **late)
+    assert statuses(bench) == {"first": "new", "late": "deferred", "worse": "new"}
+    assert not any("late" in each.body for each in opened(bench))
+    assert "1 new, 1 still open, 0 gone, 1 deferred" in summary(bench)
+    assert "<summary>1 deferred</summary>" in summary(bench)
+    assert "About late" in summary(bench)
+    before = summary(bench)
+    review(bench, **late)
+    assert (statuses(bench)["late"], summary(bench)) == ("deferred", before)
+    assert review(bench, fail_on="low", **late) == 1, "what blocks is never deferred"
+    push(bench, {"app.py": "def run(command):\n    return  command\n"})
+    review(bench, **late)
+    assert statuses(bench) == {"first": "new", "late": "new", "worse": "new"}
+    assert any("late" in each.body for each in opened(bench))
+
+
+def test_a_dismissal_is_counted_among_what_changed_since(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    review(bench, "opened")
+    [name] = bench.report["verdict"]["blocking"]
+    bench.fake.state.repository(NAME).collaborators = {"mona": "write"}
+    bench.fake.add_issue_comment(NAME, 1, "mona", f"/reviewbot dismiss {name} a known one")
+    push(bench, {"other.py": CLEAN})
+    assert review(bench) == 0
+    [ours] = [each.body for each in bench.fake.issue_comments(NAME, 1) if each.author != "mona"]
+    assert "0 new, 0 still open, 0 gone, 1 dismissed" in ours
+
+
+def queue(bench: Bench, *, ahead: dict[str, str] | None = None) -> bytes:
+    """A merge group of the pull request on the base branch, which others may have reached first."""
+    base = bench.sandbox.commit(ahead) if ahead else bench.sandbox.git("rev-parse", "main")
+    bench.sandbox.git("switch", "-q", "-c", f"queue-{base}")
+    bench.sandbox.git("merge", "-q", "--no-ff", "-m", "group", "feature")
+    head = bench.sandbox.git("rev-parse", "HEAD")
+    bench.sandbox.git("switch", "-q", "main")
+    return merge_group_event(bench.fake, NAME, base, head)
+
+
+def ask_of_group(bench: Bench, payload: bytes, **inputs: str) -> tuple[int, bytes]:
+    with ScriptedModel("skipper") as model:
+        given = {"anthropic_api_key": "sk-test", "base_url": model.base_url, "state_key": KEY, **inputs}
+        code = bench.run("merge_group", payload, engine="claude", **given)
+        return code, b"\n".join(each.raw for each in model.requests)
+
+
+def test_a_merge_group_of_the_tree_that_was_reviewed_asks_no_model_and_has_its_verdict(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    assert ask(bench, "reader", "opened")[0] == 1
+    said = len(bench.fake.issue_comments(NAME, 1)), len(bench.fake.review_comments(NAME, 1))
+    assert ask_of_group(bench, queue(bench)) == (1, b"")
+    assert any(rule.startswith("security/") for rule in (each["rule"] for each in bench.report["findings"]))
+    assert ledger(bench)["app.py"][0] == "reviewed"
+    push(bench, {"app.py": CLEAN})
+    assert ask(bench, "skipper")[0] == 0
+    bench.sandbox.git("branch", "-D", f"queue-{bench.base}")
+    assert ask_of_group(bench, queue(bench)) == (0, b"")
+    assert said[0] == len(bench.fake.issue_comments(NAME, 1)) == 1
+
+
+def test_a_merge_group_of_another_tree_or_without_a_key_is_reviewed(bench: Bench) -> None:
+    bench.pull_request(AGENT_FAULT)
+    assert ask(bench, "reader", "opened")[0] == 1
+    payload = queue(bench)
+    assert b"convert" in ask_of_group(bench, payload, state_key="")[1]
+    code, sent = ask_of_group(bench, queue(bench, ahead={"base.py": CLEAN}))
+    assert (code, b"convert" in sent) == (1, True), "what was found is carried all the same"

@@ -85,9 +85,8 @@ def review_with_agents(
     agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
     are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
-    nobody was asked to read is unread. ``settled`` are paths that an earlier round read: triage and security
-    are not asked about them. ``hooks`` look on. ``prices`` are what the budget reckons with. ``batches`` ask
-    in the place of ``claude``.
+    nobody was asked to read is unread, what an earlier round read is ``settled``. ``hooks`` look on.
+    ``prices`` are what the budget reckons with. ``batches`` ask in the place of ``claude``.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)

@@ -50,6 +50,10 @@ class FetchError(ReviewbotError):
     help = "Check the network and that the github-token may read the repository, then run it again."
 
 
+class CommitGone(FetchError):
+    """The repository has no such commit any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedStore:
     """A bare repository that holds exactly the commits that were asked for, without their history.
@@ -77,12 +81,12 @@ class FetchedStore:
 
 def fetch_store(
     folder: Path, url: str, token: str, commits: Sequence[Sha], *, partial: bool,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str], wished: Sequence[Sha] = (),
 ) -> FetchedStore:  # fmt: skip
     """Fetch ``commits`` (full ids) from ``url`` into a new bare store in ``folder``, at depth 1.
 
     ``partial`` leaves the blobs out. Of ``environment`` only proxies and SSL_CERT_FILE are used. An
-    empty token fetches as nobody.
+    empty token fetches as nobody. What is only ``wished`` for may be gone there.
 
     Raises:
         UsageError: the address is not https. UnknownRevision: an id is not a full one.
@@ -102,7 +106,14 @@ def fetch_store(
         raise FetchError(f"The folder {str(folder)!a} cannot take the commits: {why}.") from None
     remote = _Remote(url, token, home, environment)
     left_out = ("--filter=blob:none",) if partial else ()
-    remote.run(git_dir, *_FETCH, "--depth=1", *left_out, url, *wanted)
+    more = [sha for sha in dict.fromkeys(wished) if sha not in wanted and len(sha) == len(wanted[0])]
+    fetch = (*_FETCH, "--depth=1", *left_out, url, *wanted)
+    try:
+        remote.run(git_dir, *fetch, *map(full_id, more))
+    except CommitGone:
+        if not more:
+            raise
+        remote.run(git_dir, *fetch)
     return FetchedStore(git_dir, partial, remote)
 
 
@@ -162,7 +173,7 @@ def _fetch_error(said: str) -> FetchError:
     """One sentence for what git said (2.32 and later, in English)."""
     low = said.lower()
     if "not our ref" in low or "remote ref" in low or "unadvertised object" in low:
-        return FetchError(
+        return CommitGone(
             "A commit to review is not in the repository any more.",
             help="It was probably replaced by a force push: run it again on the new head.",
         )

@@ -76,12 +76,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a run reviews. ``conversation`` is where it is posted, ``calls`` are the comments that call us."""
+    """What a run reviews. ``conversation`` is where it is posted, ``calls`` are the comments that call us.
+
+    ``history`` is where earlier rounds stand; in a merge queue they may be used, and nothing is posted.
+    """
 
     trigger: Trigger
     conversation: Conversation | None
     note: str
     calls: tuple[Call, ...] = ()
+    history: Conversation | None = None
 
 
 def find_pull_request(github: GitHub, asked: Trigger, *, drafts: bool) -> Target:
@@ -110,7 +114,9 @@ def find_pull_request(github: GitHub, asked: Trigger, *, drafts: bool) -> Target
         head_sha=pull.head_sha,
         is_fork=pull.is_fork,
     )
-    return Target(trigger, conversation, _note(trigger, ascii(pull.base_ref)), conversation.calls)
+    return Target(
+        trigger, conversation, _note(trigger, ascii(pull.base_ref)), conversation.calls, conversation
+    )
 
 
 def _refuse_unreviewable(pull: PullRequest, drafts: bool) -> None:
@@ -250,7 +256,8 @@ def refuse_moved_head(github: GitHub, trigger: Trigger) -> None:
 def find_group(github: GitHub, asked: Trigger, event: MergeGroupEvent) -> Target:
     """What a merge queue adds to its base; three requests. The policy is that of the branch as it is now.
 
-    ``calls`` are those of the pull request: what was dismissed there must not stop the queue.
+    ``calls`` are those of the pull request: what was dismissed there must not stop the queue, and what was
+    read there need not be read again.
 
     Raises SameRevisions where the group adds nothing, and GitHubError.
     """
@@ -262,9 +269,8 @@ def find_group(github: GitHub, asked: Trigger, event: MergeGroupEvent) -> Target
     if event.pull_number is None:
         return Target(trigger, None, note)
     try:
-        return Target(
-            trigger, None, note, github.read_conversation(asked.repository, event.pull_number).calls
-        )
+        history = github.read_conversation(asked.repository, event.pull_number)
+        return Target(trigger, None, note, history.calls, history)
     except GitHubError as error:
         return Target(trigger, None, f"{note} No dismissal could be read: {error.sentences}")
 

@@ -103,6 +103,7 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     collapsed = (
         _listed(summary.count(n_advisory, "advisory finding"), *advisory, caps.brief, ids),
         _listed(summary.count(len(groups.hints), "hint"), (), groups.hints, caps.brief, False),
+        _listed(f"{len(groups.deferred)} deferred", (), groups.deferred, caps.brief, ids),
     )
     text = render(
         "report.md.j2",

@@ -189,7 +189,11 @@ def since_last_round(review: Review, this: Round) -> str:
         return ""
     now, then = set(this.open), set(this.before)
     lost = then - {finding.fingerprint for finding in review.findings}
-    counts = ((now - then, "new"), (now & then, "still open"), (lost, _lost(review)))
+    counts = [(now - then, "new"), (now & then, "still open"), (lost, _lost(review))]
+    for status in ("dismissed", "deferred"):
+        names = {finding.fingerprint for finding in review.findings if finding.status == status}
+        some = names & then if status == "dismissed" else names
+        counts += [(some, status)] if some else []
     return f"Since {this.before_sha[:12]}: {', '.join(f'{len(some)} {word}' for some, word in counts)}."
 
 

@@ -87,7 +87,7 @@ class FindingReport(TypedDict):
     side: Literal["RIGHT", "LEFT"] | None
     in_diff: bool
     blocking: bool
-    status: Literal["new", "known", "dismissed"]
+    status: Literal["new", "known", "dismissed", "deferred"]
     quote: str
     edits: list[EditReport] | None
 

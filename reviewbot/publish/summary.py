@@ -38,7 +38,8 @@ class Groups:
     """Every finding of a review, once, by how much attention it asks for; worst first in each group.
 
     ``hints`` are advisory ones of severity info; ``elsewhere`` are advisory and not in the diff;
-    ``silenced`` were silenced by a comment in the base or dismissed by a person.
+    ``silenced`` were silenced by a comment in the base or dismissed by a person; ``deferred`` are low and new
+    on lines that did not change since the last round.
     """
 
     blocking: tuple[Finding, ...]
@@ -46,6 +47,7 @@ class Groups:
     hints: tuple[Finding, ...]
     elsewhere: tuple[Finding, ...]
     silenced: tuple[Finding, ...]
+    deferred: tuple[Finding, ...] = ()
 
 
 def group_findings(review: Review) -> Groups:
@@ -62,6 +64,8 @@ def _group(finding: Finding, blocking: frozenset[str]) -> str:
         return "blocking"
     if finding.status == "dismissed" or finding.evidence.suppression is Suppression.BASE:
         return "silenced"
+    if finding.status == "deferred":
+        return "deferred"
     if finding.evidence.source == "junit":
         return "advisory"  # a failed test is worth a line wherever it stands
     if not finding.in_diff:
@@ -238,6 +242,8 @@ def not_shown(review: Review, groups: Groups) -> tuple[str, ...]:
         others and f"{count(others, 'finding')} outside the diff",
         silenced and f"{silenced} silenced by comments that stood there before",
         dismissed and f"{dismissed} dismissed",
+        groups.deferred
+        and f"{len(groups.deferred)} low and new on lines that did not change since the last round",
         review.rejected and f"{count(len(review.rejected), 'result')} rejected",
     )
     return tuple(clause for clause in clauses if clause)

@@ -65,6 +65,14 @@ def find_summary(
     return None, None
 
 
+def last_round(target: Target, key: bytes | None) -> Round | None:
+    """What the last round left on the pull request; signed by us where there is a ``key``."""
+    said = target.history
+    if said is None:
+        return None
+    return find_summary(said, Scope(target.trigger.repository, said.pull.number), key)[1]
+
+
 def with_memory(
     request: Request, target: Target, rights: Rights, key: bytes | None
 ) -> tuple[Request, tuple[str, ...]]:
@@ -72,14 +80,11 @@ def with_memory(
 
     And sentences about these. One request for each person who dismissed or told something.
     """
-    trigger, said = target.trigger, target.conversation
+    trigger, last = target.trigger, last_round(target, key)
     rights = OncePerPerson(rights)
     dismissed, ignored = read_dismissals(rights, trigger.repository, target.calls)
     told, left_out = read_notes(rights, trigger.repository, target.calls)
     request, notes = replace(request, dismissed=dismissed, told=told), (target.note, *ignored, *left_out)
-    if said is None or trigger.pull_number is None:
-        return request, notes
-    _, last = find_summary(said, Scope(trigger.repository, trigger.pull_number), key)
     return replace(request, last=last, state_key=key), (*notes, *forgotten_note(last if key else None))
 
 

@@ -227,6 +227,16 @@ def test_a_commit_that_is_not_there_is_said(world: World) -> None:
         world.fetch("other", commits=["--all"])
 
 
+def test_a_commit_that_is_only_wished_for_comes_along_or_is_missed_by_nobody(world: World) -> None:
+    old = world.sandbox.git("rev-parse", f"{world.base}~")
+    with Repository(world.fetch(wished=(old,)).git_dir) as repository:
+        assert repository.has(old)
+    assert world.fetches == 1
+    store = world.fetch("another", wished=("d" * 40, "e" * 64))
+    with Repository(store.git_dir) as repository:
+        assert [repository.has(sha) for sha in (world.base, world.head, old)] == [True, True, False]
+
+
 def test_a_repository_that_is_not_there_is_said(world: World) -> None:
     with pytest.raises(FetchError, match="does not exist, or the token may not read it"):
         world.fetch(url=f"{world.fake.server_url}/octo/absent.git")

@@ -166,7 +166,7 @@ def test_a_round_tells_new_open_and_gone_from_each_other() -> None:
     assert since_last_round(review(finding(1)), first) == ""
     made = at_commits(review(finding(2), finding(3, status="dismissed"), finding(4)), BASE, "c" * 40)
     second = next_round(made, first, ())
-    assert since_last_round(made, second) == f"Since {HEAD[:12]}: 1 new, 1 still open, 1 gone."
+    assert since_last_round(made, second) == f"Since {HEAD[:12]}: 1 new, 1 still open, 1 gone, 1 dismissed."
     again = next_round(made, parse_round(render_round(second)), ())
     assert again == second
     cut = replace(made, verdict=replace(made.verdict, reasons=(Reason("budget", "It ended."),)))

@@ -27,6 +27,7 @@ def test_each_finding_is_in_one_group_and_blocking_wins() -> None:
         "hints": ["e4"],
         "elsewhere": ["e5"],
         "silenced": ["e6", "e7"],
+        "deferred": [],
     }
 
 

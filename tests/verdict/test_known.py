@@ -3,8 +3,18 @@ from typing import Any
 
 import pytest
 
-from reviewbot.core import Evidence, Location, Severity, Side
-from reviewbot.verdict.known import add_carried, dismiss
+from reviewbot.core import (
+    ChangeSet,
+    ChangeStatus,
+    Evidence,
+    FileChange,
+    Finding,
+    Location,
+    Severity,
+    Side,
+    Suppression,
+)
+from reviewbot.verdict.known import add_carried, defer, dismiss
 from tests.publish import finding
 
 OLD = Evidence(
@@ -52,3 +62,65 @@ def test_a_dismissed_finding_says_by_whom_and_keeps_its_note() -> None:
     one, two = finding(1, note="Seen."), finding(2)
     made = dismiss([one, two], {one.fingerprint: "Dismissed by mona: no", "f" * 16: "x"})
     assert made == (replace(one, status="dismissed", note="Seen. Dismissed by mona: no"), two)
+
+
+def low(**changes: Any) -> Finding:
+    made = finding(1, Severity.LOW, location=Location("a.py", 5, 6), in_diff=True)
+    said = {name: changes.pop(name) for name in ("severity", "suppression", "source") if name in changes}
+    return replace(made, evidence=replace(made.evidence, **said), **changes)
+
+
+def since(**changes: Any) -> ChangeSet:
+    made = FileChange("a.py", None, ChangeStatus.MODIFIED, "100644", "100644", "0" * 40, "1" * 40)
+    return ChangeSet(
+        "a" * 40,
+        "c" * 40,
+        (replace(made, added=((9, 9),), gaps=(12,)),) if not changes else (replace(made, **changes),),
+    )
+
+
+def status(
+    made: Finding, changes: ChangeSet, opened: tuple[str, ...] = (), blocking: tuple[str, ...] = ()
+) -> str:
+    [after] = defer([made], opened, blocking, changes)
+    return after.status
+
+
+def test_what_is_low_and_new_on_lines_that_did_not_change_is_deferred() -> None:
+    assert status(low(), since()) == "deferred"
+    assert status(low(severity=Severity.INFO), since()) == "deferred"
+    assert status(low(), ChangeSet("a" * 40, "c" * 40, ())) == "deferred"
+
+
+@pytest.mark.parametrize("severity", [Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL])
+def test_what_is_worse_is_never_deferred(severity: Severity) -> None:
+    assert status(low(severity=severity), since()) == "new"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"in_diff": False},
+        {"location": None},
+        {"status": "dismissed"},
+        {"source": "junit"},
+        {"suppression": Suppression.BASE},
+        {"location": Location("a.py", 5, 6, Side.LEFT)},
+        {"location": Location("a.py", 8, 9)},
+        {"location": Location("a.py", 12, 13)},
+    ],
+    ids=str,
+)
+def test_what_is_no_new_comment_or_on_changed_lines_is_left_as_it_is(changes: dict[str, Any]) -> None:
+    assert status(low(**changes), since()) == changes.get("status", "new")
+
+
+def test_what_was_open_or_blocks_is_not_deferred() -> None:
+    name = low().fingerprint
+    assert status(low(), since(), opened=(name,)) == "new"
+    assert status(low(), since(), blocking=(name,)) == "new"
+
+
+@pytest.mark.parametrize("changes", [{"old_path": "b.py"}, {"omitted": "larger than 10 MiB"}], ids=str)
+def test_a_file_whose_lines_cannot_be_compared_defers_nothing(changes: dict[str, Any]) -> None:
+    assert status(low(), since(**changes)) == "new"
