@@ -49,6 +49,7 @@ class End:
 
 DONE = End(Stop.DONE, "", 0)
 OUTAGE = End(Stop.UNAVAILABLE, "provider_outage", 0)
+LIMITED = End(Stop.UNAVAILABLE, "rate_limit", 1)
 SPENT = End(Stop.UNAVAILABLE, "spend_limit", 1, for_all=True)
 BAD_KEY = End(Stop.UNAVAILABLE, "bad_credentials", 2, for_all=True)
 TOO_LONG = End(Stop.CONTEXT, "context", 1)
@@ -56,9 +57,9 @@ INVALID = End(Stop.INVALID, "invalid_answer", 1)
 UNREADABLE = End(Stop.INVALID, "invalid_answer", 1, known=False)
 
 ENDS: Mapping[str, End] = {
-    "rate_limit": OUTAGE,
-    "rate_limit_1s": OUTAGE,
-    "rate_limit_1h": OUTAGE,
+    "rate_limit": LIMITED,
+    "rate_limit_1s": LIMITED,
+    "rate_limit_1h": LIMITED,
     "server_error": OUTAGE,
     "overloaded": OUTAGE,
     "timeout": OUTAGE,

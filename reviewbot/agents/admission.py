@@ -1,19 +1,51 @@
 """When a task may start: at most so many at a time, and only where each of them could be paid for."""
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Ask, Reply
 from reviewbot.agents.delivery import SIDE_BY_SIDE
+from reviewbot.agents.failures import PASSING
 from reviewbot.agents.loop import Asker, Run
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop
 
 OUTAGES = 3
-"""So many tasks in a row that found no provider end the asking."""
+"""After so many tasks in a row that a model could not answer it is not asked again, but for one trial."""
+
+TRIAL_SECONDS = 30.0
+"""So long after the last of them one more task may try."""
 
 _FINAL = ("bad_credentials", "spend_limit", "no_batches", "batch_pending")
 """Failures that every later call would meet, too."""
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """What is known of one model: failures in a row, when the last was, and whether the trial was had."""
+
+    failures: int = 0
+    last: Run | None = None
+    at: float = 0.0
+    tried: bool = False
+
+    def learn(self, run: Run, now: float) -> None:
+        if run.stop is Stop.UNAVAILABLE and run.error_code in PASSING:
+            self.failures, self.last, self.at = self.failures + 1, run, now
+        else:
+            self.failures, self.tried = 0, False
+
+    def lets_in(self, now: float) -> bool:
+        """Whether a task may ask the model; the one that comes late enough is the trial."""
+        if self.failures < OUTAGES:
+            return True
+        if self.tried or now < self.at + TRIAL_SECONDS:
+            return False
+        self.tried = True
+        return True
 
 
 class Admission:
@@ -23,13 +55,16 @@ class Admission:
     hold reservations for, some would end at the budget although the money is there.
     """
 
-    def __init__(self, ledger: Ledger, side_by_side: int = SIDE_BY_SIDE) -> None:
+    def __init__(
+        self, ledger: Ledger, side_by_side: int = SIDE_BY_SIDE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ledger = ledger
         self._most = side_by_side
         self._running = 0
         self._changed = asyncio.Condition()
         self._closed: dict[str, Run] = {}
-        self._outages = 0
+        self._breakers: dict[str, _Breaker] = {}
+        self._clock = clock
 
     async def enter(self, spec: AgentSpec) -> None:
         """Wait until a task of this agent may start; one at a time always may."""
@@ -60,17 +95,18 @@ class Admission:
 
     def learn(self, model: str, run: Run) -> None:
         """Remember the end of a task that was tried, if others need not be tried after it."""
-        code = run.error_code
-        outage = run.stop is Stop.UNAVAILABLE and code == "provider_outage"
-        self._outages = self._outages + 1 if outage else 0
-        if code in _FINAL or self._outages >= OUTAGES:
+        self._breakers.setdefault(model, _Breaker()).learn(run, self._clock())
+        if run.error_code in _FINAL:
             self._closed[""] = run
-        elif code == "unknown_model":
+        elif run.error_code == "unknown_model":
             self._closed[model] = run
 
     def refuse(self, model: str) -> Run | None:
         """The end of a task that need not be tried, or None."""
         known = self._closed.get("") or self._closed.get(model)
+        breaker = self._breakers.get(model)
+        if known is None and breaker and not breaker.lets_in(self._clock()):
+            known = breaker.last
         if known is None:
             return None
         return Run(stop=known.stop, detail=f"Not asked: {known.detail}", error_code=known.error_code)

@@ -14,7 +14,7 @@ from typing import Any
 from reviewbot.agents.batch_calls import BatchCalls, Result
 from reviewbot.agents.batch_ledger import BatchLedger, OpenBatch
 from reviewbot.agents.batch_wait import BatchWait
-from reviewbot.agents.failures import ModelError
+from reviewbot.agents.failures import PASSING, ModelError
 from reviewbot.claims import Usage
 from reviewbot.journal import Journal
 
@@ -103,7 +103,7 @@ class BatchRound:
             try:
                 state = await self._calls.create(body)
             except ModelError as error:
-                if error.code != "provider_outage":
+                if error.code not in PASSING:
                     self._ledger.close_batch(batch.number, {})
                     raise _explain_refusal(error) from None
                 failure = error
@@ -165,7 +165,7 @@ class BatchRound:
         try:
             return (await self._calls.retrieve(batch.id or "")).is_ended
         except ModelError as error:
-            if error.code != "provider_outage":
+            if error.code not in PASSING:
                 raise
             return False  # the batch goes on although nobody can look at it now
 
@@ -177,7 +177,7 @@ class BatchRound:
             try:
                 results |= await self._calls.results(batch.id or "")
             except ModelError as error:
-                if error.code != "provider_outage" or (attempt + 1 == DOWNLOADS and not results):
+                if error.code not in PASSING or (attempt + 1 == DOWNLOADS and not results):
                     raise
             if batch.keys <= results.keys() or (results and not batch.keys & results.keys()):
                 break
@@ -213,7 +213,7 @@ def _end(result: Result | None) -> "str | ModelError":
     if result.kind == "succeeded":
         return result.message
     failure = result.failure()
-    return _Again(failure) if failure.code == "provider_outage" else failure
+    return _Again(failure) if failure.code in PASSING else failure
 
 
 def _outage(detail: str) -> ModelError:

@@ -212,7 +212,8 @@ class _Attempts:
                 f"The provider asks to wait {wait:,.0f} seconds before the next try "
                 f"(HTTP {response.status_code}), and we wait at most {self._longest_wait:.0f}."
             )
-            raise ModelError("provider_outage", detail, Usage(), request_id=_request_id(response))
+            code: ErrorCode = "rate_limit" if response.status_code == 429 else "provider_outage"
+            raise ModelError(code, detail, Usage(), request_id=_request_id(response))
 
 
 def _failure(error: Exception, model: str) -> ModelError:

@@ -13,6 +13,7 @@ from reviewbot.text import one_line
 
 ErrorCode = Literal[
     "provider_outage",
+    "rate_limit",
     "bad_credentials",
     "unknown_model",
     "spend_limit",
@@ -22,6 +23,13 @@ ErrorCode = Literal[
     "no_batches",
     "batch_pending",
 ]
+
+PASSING: frozenset[ErrorCode] = frozenset({"provider_outage", "rate_limit"})
+"""Failures that may be over a little later.
+
+They are two codes because they mean something else for a gate: an outage is nobody's fault and may be
+neutral, while a rate limit of the account can be used up by whoever opens enough pull requests.
+"""
 
 _NOTHING = Usage()
 
@@ -98,7 +106,7 @@ def _meaning(status: int, error: Mapping[str, object], said: str, model: str) ->
             "context",
             "The request is longer than the model's context",
         ),
-        (status == 429, "provider_outage", "The provider's rate limit was still reached after retries"),
+        (status == 429, "rate_limit", "The provider's rate limit was still reached after retries"),
         (
             status in (408, 409) or status >= 500,
             "provider_outage",

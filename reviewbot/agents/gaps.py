@@ -15,7 +15,14 @@ _CODES = {
     Stop.REFUSED: "refused",
     Stop.INVALID: "invalid_answer",
 }
-_OF_PROVIDER = ("bad_credentials", "unknown_model", "spend_limit", "no_batches", "batch_pending")
+_OF_PROVIDER = (
+    "rate_limit",
+    "bad_credentials",
+    "unknown_model",
+    "spend_limit",
+    "no_batches",
+    "batch_pending",
+)
 _REMEDIES = {
     "budget": "Raise budget-usd, or split the change.",
     "refused": "A person has to read these files; text in the change may have caused it.",
@@ -25,6 +32,7 @@ _REMEDIES = {
     "tokens": "Run it again, or split the change.",
     "seconds": "Run it again; the provider may be slow.",
     "provider_outage": "Run it again later.",
+    "rate_limit": "Run it again later, or raise the account's rate limit with the provider.",
     "bad_credentials": "Check the API key.",
     "unknown_model": "Name a model that this key may use.",
     "no_batches": "Ask live with --no-batch.",
@@ -42,6 +50,7 @@ _SHORT = {
     "refused": "the model refused it",
     "invalid_answer": "the answer was not of the form that is asked for",
     "provider_outage": "the provider did not answer",
+    "rate_limit": "the account's rate limit was reached",
     "bad_credentials": "the provider refused the credentials",
     "unknown_model": "the provider does not have the model",
     "no_batches": "the provider takes no batches",

@@ -1,7 +1,9 @@
 import asyncio
 from dataclasses import replace
 
-from reviewbot.agents.admission import Admission, Warmth
+import pytest
+
+from reviewbot.agents.admission import OUTAGES, TRIAL_SECONDS, Admission, Warmth
 from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Ask, Reply
 from reviewbot.agents.delivery import SIDE_BY_SIDE
@@ -41,16 +43,34 @@ def test_at_most_four_tasks_run_side_by_side_and_fewer_where_money_is_short() ->
     assert most_side_by_side(0) == 1
 
 
-def test_a_third_outage_in_a_row_ends_the_asking_and_a_success_between_starts_anew() -> None:
-    admission = Admission(Ledger(1))
-    for run in (OUTAGE, OUTAGE, Run(Stop.DONE), OUTAGE, OUTAGE):
+@pytest.mark.parametrize("code", ["provider_outage", "rate_limit"])
+def test_a_third_failure_in_a_row_closes_the_model_alone_and_a_success_between_starts_anew(code: str) -> None:
+    admission, failed = Admission(Ledger(1)), replace(OUTAGE, error_code=code)
+    for run in (failed, failed, Run(Stop.DONE), failed, failed):
         admission.learn("m", run)
         assert admission.refuse("m") is None
-    admission.learn("m", OUTAGE)
-    refused = admission.refuse("other")
+    admission.learn("m", failed)
+    refused = admission.refuse("m")
     assert refused is not None
-    assert (refused.stop, refused.turns, refused.usd) == (Stop.UNAVAILABLE, 0, 0.0)
+    assert (refused.stop, refused.error_code, refused.turns, refused.usd) == (Stop.UNAVAILABLE, code, 0, 0.0)
     assert refused.detail == "Not asked: The provider did not answer."
+    assert admission.refuse("other") is None
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_one_late_task_tries_a_model_that_was_closed_and_opens_it_or_closes_it_for_good(works: bool) -> None:
+    now = [100.0]
+    admission = Admission(Ledger(1), clock=lambda: now[0])
+    for _ in range(OUTAGES):
+        admission.learn("m", OUTAGE)
+    now[0] += TRIAL_SECONDS - 1
+    assert admission.refuse("m") is not None
+    now[0] += 1
+    assert admission.refuse("m") is None
+    assert admission.refuse("m") is not None, "only one task tries"
+    admission.learn("m", Run(Stop.DONE) if works else OUTAGE)
+    now[0] += 10 * TRIAL_SECONDS
+    assert (admission.refuse("m") is None) is works
 
 
 def test_what_is_kept_for_later_lets_nobody_in() -> None:

@@ -635,8 +635,8 @@ TOO_LONG = {"type": "error", "error": {"type": "invalid_request_error", "message
     [
         (Answer(b"", 529, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
         (Answer(b"", 500, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
-        (Answer(b"", 429, SOON), Stop.UNAVAILABLE, "provider_outage", 3, 0.0),
-        (Answer(b"", 429, {"retry-after": "3600"}), Stop.UNAVAILABLE, "provider_outage", 1, 0.0),
+        (Answer(b"", 429, SOON), Stop.UNAVAILABLE, "rate_limit", 3, 0.0),
+        (Answer(b"", 429, {"retry-after": "3600"}), Stop.UNAVAILABLE, "rate_limit", 1, 0.0),
         (Answer(LIMIT, 429), Stop.UNAVAILABLE, "spend_limit", 1, 0.0),
         (Answer(b"", 402), Stop.UNAVAILABLE, "spend_limit", 1, 0.0),
         (Answer(b"", 401), Stop.UNAVAILABLE, "bad_credentials", 1, 0.0),
