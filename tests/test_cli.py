@@ -275,7 +275,9 @@ def test_an_interrupt_is_130_and_one_line(sandbox: Sandbox) -> None:
         [sys.executable, "-I", "-m", "reviewbot", "review"],
         cwd=sandbox.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(0.6)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None and not children.read_text():
+        time.sleep(0.02)  # until git runs
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
