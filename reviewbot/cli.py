@@ -15,8 +15,8 @@ from reviewbot.change.policy_file import Asked, read_settings
 from reviewbot.config_text import render_config
 from reviewbot.core import Review
 from reviewbot.credentials import HELPER
-from reviewbot.engine import will_ask_claude
-from reviewbot.errors import OutputError, ReviewbotError
+from reviewbot.engine import is_ci, will_ask_claude
+from reviewbot.errors import OutputError, ReviewbotError, UsageError
 from reviewbot.journal import Journal
 from reviewbot.options import build_parser
 from reviewbot.pipeline import review_change
@@ -76,7 +76,35 @@ def _say(sentence: str) -> None:
 
 
 def _review(options: argparse.Namespace) -> int:
+    if options.journal == "full":
+        _check_full_journal(options.out)
     return _report(options, review_change)
+
+
+def _check_full_journal(out: Path | None) -> None:
+    """Raise UsageError where a journal with file content would go nowhere, or to others."""
+    if out is None:
+        raise UsageError("`--journal full` has nowhere to be kept.", help="Name a folder with --out DIR.")
+    if is_ci(os.environ):
+        raise UsageError(
+            "`--journal full` holds file content and whatever secrets are in it, so CI does not keep it.",
+            help="Leave it out; use it on a machine of your own.",
+        )
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from reviewbot.replay import replay_review  # noqa: PLC0415 - nobody else needs it
+
+    if options.out and options.out.resolve() == options.journal.resolve():
+        raise UsageError("The journal would be replaced by its replay.", help="Name another --out DIR.")
+    journal, step = Journal(), Progress(sys.stderr).step
+    review, decided = replay_review(options.journal, options.repo, os.environ, journal, step)
+    if options.out:
+        prepare_folder(options.out)
+    code = _show(review, options, journal)
+    if review.verdict.conclusion != decided:
+        _say(f"the run itself had decided {decided!r}: the rules have changed since, or the journal has.")
+    return code
 
 
 def _scan(options: argparse.Namespace) -> int:
@@ -92,7 +120,7 @@ def _report(options: argparse.Namespace, read: Callable[[Request, Journal, Step]
     """Let ``read`` make the review, write it and print it; a signal that ends it leaves the reports, too."""
     if options.out:
         prepare_folder(options.out)
-    journal = Journal()
+    journal = Journal(is_full=getattr(options, "journal", "") == "full")
     request = _request(options)
     try:
         review = read(request, journal, Progress(sys.stderr).step)
@@ -200,6 +228,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "review": _review,
     "scan": _scan,
+    "replay": _replay,
     "prove": _prove,
     "config": _config,
     "doctor": _doctor,

@@ -42,7 +42,7 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
             f"{RULE} is set, but this job has no identity token to exchange.",
             help="Give the job `permissions: id-token: write`.",
         )
-    if _is_ci(environment):
+    if is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
     detail = "The model agents did not run: no Anthropic credentials are set here."
     return Engine("analyzers", reason=Reason("no_credentials", detail))
@@ -53,5 +53,6 @@ def will_ask_claude(asked: object, environment: Mapping[str, str]) -> bool:
     return asked != "analyzers" and find_credentials(environment) is not None
 
 
-def _is_ci(environment: Mapping[str, str]) -> bool:
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Whether ``CI`` is set, to anything but a no."""
     return environment.get("CI", "").strip().lower() not in ("", "0", "false", "no")

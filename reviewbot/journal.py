@@ -1,7 +1,9 @@
 """The journal: an append-only record of what a run decided, one JSON object a line.
 
 It holds decisions and counts, in the order they were taken. It never holds file content or secrets:
-that is the duty of whoever calls ``write``, because a journal cannot tell a secret from a name.
+that is the duty of whoever calls ``write``, because a journal cannot tell a secret from a name. A full
+journal is the exception, which a user asks for on a machine of their own: ``write_full`` puts into it what
+``reviewbot replay`` needs and what models were sent and said.
 """
 
 import json
@@ -11,6 +13,10 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from reviewbot.errors import OutputError
+from reviewbot.records import to_plain
+
+VERSION = 1
+"""Of the records that ``reviewbot replay`` reads; grows when one of them changes its meaning."""
 
 RESERVED = ("time", "event")
 """The two names that every record has and no field may take."""
@@ -26,7 +32,14 @@ class Journal:
     ``mirror`` is a file open for bytes; it stays its owner's to close. Threads may share a journal.
     """
 
-    def __init__(self, mirror: BinaryIO | None = None, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        mirror: BinaryIO | None = None,
+        *,
+        clock: Callable[[], datetime] = _now,
+        is_full: bool = False,
+    ) -> None:
+        self.is_full = is_full
         self._mirror = mirror
         self._clock = clock
         self._lock = threading.Lock()
@@ -50,6 +63,14 @@ class Journal:
             line = json.dumps(record, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
             self._lines.append(line)
             self._write_mirror(line)
+
+    def write_full(self, event: str, /, **fields: object) -> None:
+        """As ``write`` for what may hold file content: only a full journal takes it.
+
+        The fields are our own values as well as what JSON holds; see ``records.to_plain``.
+        """
+        if self.is_full:
+            self.write(event, **{name: to_plain(value) for name, value in fields.items()})
 
     def data(self) -> bytes:
         """All records so far, one JSON object a line, each line ended by a line feed."""

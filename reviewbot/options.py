@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_review(commands)
     _add_scan(commands)
+    _add_replay(commands)
     _add_prove(commands)
     config = commands.add_parser(
         "config",
@@ -80,7 +81,28 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_evidence_options(review)
     _add_setting_options(review)
     _add_output_options(review)
+    review.add_argument(
+        "--journal",
+        choices=("counts", "full"),
+        default="counts",
+        help="full: keep in journal.jsonl all that was said, for `reviewbot replay` (default: %(default)s)",
+    )
     review.set_defaults(command="review")
+
+
+def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="judge and report an earlier review again, from its full journal, with no model asked",
+        description="Judge and report an earlier review again, from the journal.jsonl of "
+        "`reviewbot review --journal full --out DIR`. No model is asked.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.add_argument("journal", type=_folder, metavar="DIR", help="the report folder of that review")
+    replay.add_argument("--repo", type=_folder, default=Path(), metavar="DIR", help="the repository")
+    _add_output_options(replay)
+    replay.set_defaults(command="replay")
 
 
 def _add_scan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -13,9 +13,7 @@ from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.instructions import read_instructions
 from reviewbot.change.moved import settle_exclusions
-from reviewbot.change.policy_file import read_settings
 from reviewbot.core import Review, Trigger
-from reviewbot.engine import choose_engine
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
 from reviewbot.patch_review import offer_patch
@@ -23,6 +21,7 @@ from reviewbot.publish.memory import recall
 from reviewbot.request import Request
 from reviewbot.settings import gate_rules
 from reviewbot.steps import (
+    Recorded,
     Run,
     Step,
     ask_agents,
@@ -31,6 +30,7 @@ from reviewbot.steps import (
     judge_safely,
     read_before,
     readers_of,
+    settle,
     terms_of,
 )
 from reviewbot.verdict.before import note_of
@@ -54,10 +54,17 @@ def review_change(request: Request, journal: Journal, step: Step) -> Review:
         return replace(review, notes=(*notes, *review.notes))
 
 
-def review_repository(
-    repository: Repository, trigger: Trigger, request: Request, journal: Journal, step: Step
+def review_repository(  # noqa: PLR0917 - the five of a review, and what an earlier run left
+    repository: Repository,
+    trigger: Trigger,
+    request: Request,
+    journal: Journal,
+    step: Step,
+    recorded: Recorded | None = None,
 ) -> Review:
     """Review the change that ``trigger`` names, in a repository that holds its commits.
+
+    ``recorded`` takes the place of what programs and models would say.
 
     Raises:
         ReviewbotError: only before the change set is known; afterwards failures are in the verdict.
@@ -67,7 +74,7 @@ def review_repository(
     with step("reading the change"):
         changes = load_change_set(repository, trigger.base_sha, trigger.head_sha)
     journal.write("change_loaded", files=len(changes.files))
-    run = Run(request, repository, trigger, changes, journal, step)
+    run = Run(request, repository, trigger, changes, journal, step, recorded=recorded)
     review = judge_safely(run, lambda: _judge(run), lambda failed: failed)
     verdict = review.verdict
     journal.write(
@@ -78,8 +85,8 @@ def review_repository(
 
 def _judge(run: Run) -> Review:
     request, repository, changes, trigger = run.request, run.repository, run.changes, run.trigger
-    settings, policy_notes = read_settings(repository, trigger.policy_sha, request.asked)
-    engine = choose_engine(settings.engine, request.environment, secrets_possible=request.secrets_possible)
+    settled = settle(run)
+    settings, engine = settled.settings, settled.engine
     changes, excluded = settle_exclusions(repository, trigger.policy_sha, changes, settings)
     run = replace(run, changes=changes)
     collected = collect(run, settings, excluded, is_scan=request.is_scan)
@@ -113,7 +120,7 @@ def _judge(run: Run) -> Review:
         findings=findings,
         rejected=(*collected.rejected, *dropped, *repeated),
         outcomes=(*outcomes, *patch.outcomes),
-        notes=(*policy_notes, *collected.notes, *engine.notes, *notes, *patch.notes),
+        notes=(*settled.notes, *collected.notes, *engine.notes, *notes, *patch.notes),
         budget_usd=settings.budget_usd,
         patch=patch.data,
         terms=terms,

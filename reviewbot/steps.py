@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from reviewbot import __version__
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
+from reviewbot.change.policy_file import read_settings
 from reviewbot.core import ChangeSet, Finding, GateRules, Outcome, Review, Trigger
-from reviewbot.errors import Interrupted, RepositoryError, ReviewbotError, own_fault
+from reviewbot.engine import Engine, choose_engine
+from reviewbot.errors import Interrupted, NoReview, RepositoryError, ReviewbotError, own_fault
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
 from reviewbot.evidence.held import make_masker
-from reviewbot.journal import Journal
+from reviewbot.journal import VERSION, Journal
 from reviewbot.masking import Masker
 from reviewbot.request import Request
 from reviewbot.settings import Settings
@@ -36,8 +38,32 @@ Judged = TypeVar("Judged")
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What a run was told to do and by whom it is done; ``notes`` name the policy."""
+
+    settings: Settings
+    notes: tuple[str, ...]
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a full journal holds of an earlier run.
+
+    ``agents`` are what they said, by the commit or tree that they read: a fix is read after the change.
+    """
+
+    settled: Settled
+    collected: Collected
+    agents: Mapping[str, "AgentsReview"]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far."""
+    """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far.
+
+    ``recorded`` takes the place of what programs and models would say.
+    """
 
     request: Request
     repository: Repository
@@ -46,6 +72,7 @@ class Run:
     journal: Journal
     step: Step
     spent: list[Outcome] = field(default_factory=list)
+    recorded: Recorded | None = None
 
 
 def judge_safely(run: Run, judge: Callable[[], Judged], failed: Callable[[Review], Judged]) -> Judged:
@@ -65,8 +92,26 @@ def judge_safely(run: Run, judge: Callable[[], Judged], failed: Callable[[Review
     return failed(withhold(failed_review(run.trigger, error, run.changes, run.spent), masker))
 
 
+def settle(run: Run) -> Settled:
+    """The settings at the policy commit, and the engine they lead to.
+
+    Raises:
+        ReviewbotError: the policy, an argument or the credentials are not as they should be.
+    """
+    if run.recorded:
+        return run.recorded.settled
+    request = run.request
+    settings, notes = read_settings(run.repository, run.trigger.policy_sha, request.asked)
+    engine = choose_engine(settings.engine, request.environment, secrets_possible=request.secrets_possible)
+    settled = Settled(settings, tuple(notes), engine)
+    run.journal.write_full("settled", version=VERSION, trigger=run.trigger, settled=settled)
+    return settled
+
+
 def collect(run: Run, settings: Settings, excluded: Mapping[str, str], *, is_scan: bool) -> Collected:
     """The evidence that was handed in, and what the analyzers say."""
+    if run.recorded:
+        return run.recorded.collected
     request, repository, changes = run.request, run.repository, run.changes
     with run.step("reading the evidence"):
         roots = (repository.work_tree, request.environment.get("GITHUB_WORKSPACE"))
@@ -85,6 +130,7 @@ def collect(run: Run, settings: Settings, excluded: Mapping[str, str], *, is_sca
         )
     for call in collected.runs:
         run.journal.write("analyzer_ran", **asdict(call))
+    run.journal.write_full("collected", collected=collected)
     return collected
 
 
@@ -101,6 +147,10 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
 
     ``settled`` were read in an earlier round.
     """
+    if run.recorded:
+        if run.changes.head_sha not in run.recorded.agents:
+            raise NoReview("The journal does not hold what the agents said of this code.")
+        return run.recorded.agents[run.changes.head_sha]
     from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
     from reviewbot.agents.prices import own_prices  # noqa: PLC0415
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
@@ -123,6 +173,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             prices=own_prices(settings.prices),
         )
     run.spent.extend(agents.outcomes)
+    run.journal.write_full("agents_said", head=run.changes.head_sha, agents=agents)
     return agents
 
 

@@ -63,6 +63,7 @@ class Asking:
         self._journal = journal
         self._hooks = hooks
         self._material = material
+        self._told = 0
 
     async def ask(self, ask: Ask, tokens: int) -> Reply:
         """One answer; ``tokens`` is an upper estimate of the prompt. Raises Ended."""
@@ -78,6 +79,7 @@ class Asking:
 
     async def _send(self, ask: Ask, reservation: Reservation) -> Reply:
         started = time.monotonic()
+        self._keep(ask)
         try:
             reply = await self._claude.ask(ask)
         except ModelError as error:
@@ -92,7 +94,18 @@ class Asking:
         usd = self._account.charge(reservation, reply.usage, reply.model, reply.terms)
         self._account.lose(reply.lost, reservation)
         self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
+        self._journal.write_full(
+            "model_said", agent=self._agent, turn=self.turns, blocks=reply.sendable, text=reply.text
+        )
         return reply
+
+    def _keep(self, ask: Ask) -> None:
+        """Put what is new in a request into a full journal."""
+        body = ask.body()
+        begun = {} if self._told else {name: body.get(name, []) for name in ("system", "tools")}
+        new = ask.messages[self._told :]
+        self._journal.write_full("model_asked", agent=self._agent, turn=self.turns, **begun, messages=new)
+        self._told = len(ask.messages)
 
     def _record(
         self,
