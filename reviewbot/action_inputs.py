@@ -12,10 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
 
+from reviewbot.change.policy_file import Asked
 from reviewbot.core import Review, Severity
 from reviewbot.credentials import JOB_TOKEN, JOB_URL, RULE, is_set
 from reviewbot.errors import UsageError
-from reviewbot.settings import MAXIMUM_BUDGET_USD, Engine, OnIncomplete
+from reviewbot.github_answers import SharedPolicy
+from reviewbot.settings import MAXIMUM_BUDGET_USD, POLICY_PATH, Engine, OnIncomplete
 from reviewbot.text import printable
 
 Mode = Literal["auto", "review", "scan"]
@@ -99,6 +101,10 @@ class Inputs:
     max_comments: int = DEFAULT_COMMENTS
     state_key: bytes | None = field(default=None, repr=False)
     upload_sarif: bool = False
+
+    def asked(self, shared: SharedPolicy | None) -> Asked:
+        """What they say about settings: only what is stricter counts."""
+        return Asked(path=self.policy or POLICY_PATH, shared=shared, overrides=self.overrides, tighten=True)
 
 
 def parse_inputs(environment: Mapping[str, str]) -> Inputs:

@@ -40,7 +40,6 @@ from reviewbot.change.payload import (
     event_kind,
     parse_event,
 )
-from reviewbot.change.policy_file import Asked
 from reviewbot.change.skipped import refuse_skipped_author
 from reviewbot.change.targets import (
     HeadMoved,
@@ -56,7 +55,7 @@ from reviewbot.core import Review, Sha, Trigger
 from reviewbot.earlier import Round
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
-from reviewbot.github_api import GitHub, GitHubError
+from reviewbot.github_api import GitHub, GitHubError, SharedPolicy
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
 from reviewbot.publish.checks import (
@@ -73,7 +72,6 @@ from reviewbot.publish.memory import remember
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.threads import last_round, with_memory
 from reviewbot.request import Request
-from reviewbot.settings import POLICY_PATH
 from reviewbot.signals import Terminated
 from reviewbot.verdict.failed import failed_review
 
@@ -119,6 +117,7 @@ class _Run:
         self.baseline: bytes | None = None
         self.asked_by: CommentEvent | None = None
         self.command = Command(Verb.REVIEW)
+        self.shared_policy: SharedPolicy | None = None
         self.review: Review | None = None
         self.run_id: int | None = None
         self.jobs = FailedJobs()
@@ -152,6 +151,8 @@ class _Run:
             preload()
         with self.step("asking GitHub for the commits"):
             target = self._find_target(event, github)
+        said, name = target.conversation, target.trigger.repository
+        self.shared_policy = said.shared_policy if said else github.read_shared_policy(name)
         self.trigger = target.trigger
         self.journal.write("target_found", head_sha=target.trigger.head_sha, requests=github.requests)
         with tempfile.TemporaryDirectory(prefix="reviewbot-") as folder:
@@ -294,7 +295,7 @@ class _Run:
             junit=below(folder, inputs.junit, "junit"),
             logs=below(folder, inputs.logs, "logs"),
             jobs=self.jobs,
-            asked=Asked(path=inputs.policy or POLICY_PATH, overrides=inputs.overrides, tighten=True),
+            asked=inputs.asked(self.shared_policy),
             environment=reviewed_environment(self.environment, inputs),
             secrets_possible=self.secrets_possible,
             full=self.command.full,

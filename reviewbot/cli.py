@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reviewbot.change.events import local_trigger
@@ -183,11 +184,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
+    from reviewbot.github_here import shared_policy_here  # noqa: PLC0415 - nobody else needs it
+
     request = _request(options)
+    shared = shared_policy_here(os.environ)
     with Repository(request.folder) as repository:
         trigger, _ = local_trigger(repository, request.base, request.head)
-        settings, _ = read_settings(repository, trigger.policy_sha, request.asked)
-    sys.stdout.write(render_config(settings))
+        settings, _ = read_settings(repository, trigger.policy_sha, replace(request.asked, shared=shared))
+    sys.stdout.write(f"{render_config(settings)}{shared.said}\n")
     return 0
 
 

@@ -22,6 +22,7 @@ from reviewbot.engine import choose_engine
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.analyzers import run_analyzers
 from reviewbot.github_api import GitHub, GitHubNotFound
+from reviewbot.github_here import connect_here, token_here
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.settings import Settings
 
@@ -30,7 +31,6 @@ State = Literal["ok", "note", "FAIL"]
 EXIT_MISSING = 2
 LINE_CHARACTERS = 500
 
-TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "INPUT_GITHUB-TOKEN")
 
 UNTOLD = (
     "Its rights to write are told by no API: the job needs `pull-requests: write`, and `checks: write` "
@@ -224,7 +224,7 @@ def _judge_model(who: str, agents: Sequence[str], facts: ModelFacts) -> Check:
 
 
 def _check_github(environment: Mapping[str, str]) -> Iterator[Check]:
-    token = next((environment[name].strip() for name in TOKENS if environment.get(name, "").strip()), "")
+    token = token_here(environment)
     repository = environment.get("GITHUB_REPOSITORY", "")
     if not token or not repository:
         absent = "GITHUB_REPOSITORY" if token else "GITHUB_TOKEN"
@@ -232,11 +232,7 @@ def _check_github(environment: Mapping[str, str]) -> Iterator[Check]:
         yield Check("note", "github", said)
         return
     try:
-        github = GitHub(
-            token,
-            api_url=environment.get("GITHUB_API_URL") or "https://api.github.com",
-            graphql_url=environment.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql",
-        )
+        github = connect_here(environment, token)
         facts = github.read_repository(repository)
         yield Check("ok", "github", f"The token reads {repository} ({facts.size_kib:,} KiB).")
         yield _check_contents(github, repository, facts.default_branch)

@@ -11,11 +11,15 @@ from urllib.parse import quote
 
 from reviewbot.core import Sha
 from reviewbot.errors import UsageError
-from reviewbot.github_errors import GitHubError
-from reviewbot.text import show_surrogates
+from reviewbot.github_errors import GitHubError, GitHubNotFound, graphql_error, graphql_path
+from reviewbot.settings import POLICY_PATH
+from reviewbot.text import one_line, show_surrogates
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*/(?!\.\.?$)[A-Za-z0-9_.-]+")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+SHARED = "shared"
+"""The part of an answer that holds the organisation's policy; it may fail alone."""
 
 CALLED = "/reviewbot"
 """How people call us in a comment."""
@@ -89,6 +93,20 @@ class PendingReview:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPolicy:
+    """The policy that an owner's `.github` repository holds for all repositories, or why there is none.
+
+    ``said`` is a sentence for the report. ``where`` names the file and its blob; ``text`` is None where there
+    is none, or where ``fault`` says what is wrong with it.
+    """
+
+    said: str
+    where: str = ""
+    text: str | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A pull request, the present tip of its base branch, what we said and who called us, oldest first.
 
@@ -103,6 +121,7 @@ class Conversation:
     calls: tuple[Call, ...] = ()
     node_id: str = ""
     pending: tuple[PendingReview, ...] = ()
+    shared_policy: SharedPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +198,28 @@ def pull_of_graphql(pull: Node) -> PullRequest:
         is_fork=head is None or pull.get("isCrossRepository") is not False,
         author=author + "[bot]" * (is_bot and not author.endswith("[bot]")),
     )
+
+
+def shared_policy(answer: Node, owner: str) -> SharedPolicy:
+    """Read the part ``shared`` of an answer of GraphQL, which may have failed alone."""
+    name, errors = f"{owner}/.github", answer.get("errors") or ()
+    failed = [graphql_error(error) for error in errors if graphql_path(error) == SHARED]
+    said = next((error for error in failed if not isinstance(error, GitHubNotFound)), None)
+    if said is not None:
+        why = one_line(str(said), 300).rstrip(".")
+        return SharedPolicy(f"Organisation's policy: {name} cannot be read ({why}).")
+    node = node_at(answer, "data").get(SHARED)
+    if not isinstance(node, dict):
+        return SharedPolicy(f"Organisation's policy: none; {name} does not exist or is hidden.")
+    if node.get("policy") is None:
+        return SharedPolicy(f"Organisation's policy: none; {name} holds no {POLICY_PATH}.")
+    blob = node_at(node, "policy")
+    where = f"{name}/{POLICY_PATH} at {sha_at(blob, 'oid')[:12]}"
+    text = blob.get("text")
+    is_whole = blob.get("isTruncated") is False and blob.get("isBinary") is not True
+    if not isinstance(text, str) or not is_whole:
+        return SharedPolicy(f"Organisation's policy: {where}.", where, None, "this is no text, or too long")
+    return SharedPolicy(f"Organisation's policy: {where}.", where, text)
 
 
 def own_comments(listing: Node) -> Iterator[OwnComment]:

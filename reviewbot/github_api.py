@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from reviewbot.core import Sha
 from reviewbot.errors import UsageError
 from reviewbot.github_answers import (
+    SHARED,
     Call,
     Conversation,
     Node,
     OwnComment,
     PullRequest,
     RepositoryFacts,
+    SharedPolicy,
     calls,
     check_login,
     check_name,
@@ -29,6 +31,7 @@ from reviewbot.github_answers import (
     pull_of_graphql,
     pull_of_rest,
     sha_at,
+    shared_policy,
     text_at,
     url_at,
 )
@@ -43,7 +46,7 @@ from reviewbot.github_errors import (
     graphql_path,
     refusal,
 )
-from reviewbot.github_graphql import CONVERSATION, OPEN_HEADS, OpenHead, open_heads
+from reviewbot.github_graphql import CONVERSATION, OPEN_HEADS, SHARED_POLICY, OpenHead, open_heads
 
 if TYPE_CHECKING:
     from github.Requester import Requester
@@ -60,6 +63,7 @@ __all__ = [
     "OwnComment",
     "PullRequest",
     "RepositoryFacts",
+    "SharedPolicy",
 ]
 
 MAX_PAGES = 50
@@ -94,7 +98,7 @@ class GitHub:
         own: dict[str, list[OwnComment]] = {"comments": [], "reviewThreads": []}
         called: dict[int, Call] = {}
         for _ in range(MAX_PAGES):
-            answer = self._query(self._graphql, CONVERSATION, variables)
+            answer = self._query(self._graphql, CONVERSATION, variables, optional=SHARED)
             pull = node_at(answer, "data", "repository", "pullRequest")
             called |= {call.id: call for call in calls(node_at(pull, "comments"))}
             for kind, cursor in (("comments", "comments"), ("reviewThreads", "threads")):
@@ -106,8 +110,15 @@ class GitHub:
                 )
                 pages = (tuple(own["comments"]), tuple(own["reviewThreads"]), tuple(called.values()))
                 pending = tuple(pending_reviews(node_at(pull, "reviews")))
-                return Conversation(pull_of_graphql(pull), tip, *pages, text_at(pull, "id"), pending)
+                shared = shared_policy(answer, owner)
+                return Conversation(pull_of_graphql(pull), tip, *pages, text_at(pull, "id"), pending, shared)
         raise GitHubError(f"The pull request {number} has more than {MAX_PAGES * 100:,} comments.")
+
+    def read_shared_policy(self, repository: str) -> SharedPolicy:
+        """What the owner of a repository holds for all of them; a part of ``read_conversation``, too."""
+        owner = check_repository(repository).partition("/")[0]
+        answer = self._query(self._graphql, SHARED_POLICY, {"owner": owner}, optional=SHARED)
+        return shared_policy(answer, owner)
 
     def read_pull_request(self, repository: str, number: int) -> PullRequest:
         """The pull request as it is now."""
@@ -235,12 +246,19 @@ class GitHub:
         return node_at(answer, "data"), tuple(failed)
 
     def _query(
-        self, requester: "Requester", text: str, variables: Mapping[str, Any], *, partly: bool = False
+        self,
+        requester: "Requester",
+        text: str,
+        variables: Mapping[str, Any],
+        *,
+        partly: bool = False,
+        optional: str | None = None,
     ) -> Node:
+        """The answer; an error is raised unless what failed is ``optional``, or a part was answered."""
         question = {"query": text, "variables": variables}
         answer: Node = self._call(requester, "POST", self._graphql_url, None, question)
         for error in answer.get("errors") or ():
-            if not partly or not answer.get("data"):
+            if not answer.get("data") or not (partly or graphql_path(error) == optional):
                 raise graphql_error(error)
         return answer
 

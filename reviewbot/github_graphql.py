@@ -7,8 +7,21 @@ from reviewbot.github_answers import Node, number_at, sha_at, text_at
 
 # `fullDatabaseId`: comments have outgrown the 32 bits of `databaseId`. A comment of ours opens a
 # thread or answers early in it.
-CONVERSATION = """
-query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threads: String) {
+_SHARED = """
+  shared: repository(owner: $owner, name: ".github") {
+    policy: object(expression: "HEAD:.github/reviewbot.yml") {
+      __typename oid ... on Blob { text isBinary isTruncated }
+    }
+  }
+"""
+
+SHARED_POLICY = f"query ($owner: String!) {{{_SHARED}}}"
+
+CONVERSATION = (
+    """
+query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threads: String) {"""
+    + _SHARED
+    + """
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       id number state isDraft headRefOid headRefName headRepository { nameWithOwner }
@@ -36,6 +49,7 @@ query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threa
   }
 }
 """
+)
 
 OPEN_HEADS = """
 query ($owner: String!, $name: String!, $branch: String!) {

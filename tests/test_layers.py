@@ -33,7 +33,7 @@ ROWS = [
     ("github_answers",),
     ("github_graphql", "github_connection"),
     ("github_api",),
-    ("github_files", "github_issues"),
+    ("github_files", "github_issues", "github_here"),
     ("change",),
     ("request", "scan_options"),
     ("evidence", "agents", "verdict"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import PolicyError
-from reviewbot.settings import POLICY_PATH, Settings, resolve_settings
+from reviewbot.github_answers import SharedPolicy
+from reviewbot.settings import POLICY_PATH, Policy, Settings, resolve_settings
 from reviewbot.tighten import tighten_settings
 
 
@@ -16,12 +17,14 @@ class Asked:
     """What the caller says about settings.
 
     ``file`` is a policy on disk that takes the place of the repository's; ``path`` is another place for
-    the policy within the repository. ``overrides`` are arguments by the field names of Settings; with
-    ``tighten`` they count only where they make the policy stricter.
+    the policy within the repository. ``shared`` is what the organisation holds for all of its repositories
+    (None: nobody looked); the repository's beats it. ``overrides`` are arguments by the field names of
+    Settings; with ``tighten`` they count only where they make the policy stricter.
     """
 
     file: Path | None = None
     path: str = POLICY_PATH
+    shared: SharedPolicy | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     tighten: bool = False
 
@@ -33,18 +36,30 @@ def read_settings(repository: Repository, policy_sha: Sha, asked: Asked) -> tupl
         PolicyError: the policy cannot be read. UsageError: an override has a wrong value.
     """
     found = _find_policy(repository, policy_sha, asked)
-    policies = []
-    notes: tuple[str, ...] = ()
-    if found is not None:
-        from reviewbot.policy import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is one
-
-        data, where = found
-        policies.append(parse_policy(data, where))
-        notes = (f"Policy: {where}.",)
+    notes: tuple[str, ...] = (asked.shared.said,) if asked.shared else ()
+    notes += (f"Policy: {found[1]}.",) if found else ()
+    policies = [_parse(*each) for each in (_shared_policy(asked.shared), found) if each is not None]
     if not asked.tighten:
         return resolve_settings(policies, asked.overrides), notes
     settings, ignored = tighten_settings(policies, asked.overrides)
     return settings, (*notes, *ignored)
+
+
+def _parse(data: bytes, where: str) -> Policy:
+    from reviewbot.policy import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is one
+
+    return parse_policy(data, where)
+
+
+def _shared_policy(shared: SharedPolicy | None) -> tuple[bytes, str] | None:
+    if shared is not None and shared.fault:
+        raise PolicyError(
+            f"{shared.where}: {shared.fault}.",
+            help="Whoever keeps that file must correct it.",
+        )
+    if shared is None or shared.text is None:
+        return None
+    return shared.text.encode("utf-8", "surrogatepass"), shared.where
 
 
 def _find_policy(repository: Repository, policy_sha: Sha, asked: Asked) -> tuple[bytes, str] | None:

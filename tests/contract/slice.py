@@ -51,7 +51,7 @@ _ALWAYS = ("#/components/schemas/basic-error", "#/components/schemas/validation-
 
 GRAPHQL_TYPES = frozenset(
     """
-    Query Actor User Bot Repository Ref GitObject Commit PageInfo RateLimit
+    Query Actor User Bot Repository Ref GitObject Blob Commit PageInfo RateLimit
     PullRequest PullRequestState
     IssueComment IssueCommentConnection IssueCommentEdge IssueCommentOrder IssueCommentOrderField
     PullRequestReview PullRequestReviewConnection PullRequestReviewEdge PullRequestReviewState

@@ -111,8 +111,10 @@ class _Viewpoint:
 
     def _repository(self, owner: str, name: str, followRenames: bool = True) -> _Object:  # noqa: N803
         found = self.state.repositories.get(f"{owner}/{name}".lower())
-        if found is None:
+        if found is None or found.is_hidden:
             raise problem("NOT_FOUND", f"Could not resolve to a Repository with the name '{owner}/{name}'.")
+        if found.is_saml_locked:
+            raise problem("FORBIDDEN", "Resource protected by organization SAML enforcement.")
         return self._repository_object(found)
 
     def _repository_object(self, found: Repository) -> _Object:
@@ -126,7 +128,7 @@ class _Viewpoint:
             "diskUsage": found.size_kib,
             "defaultBranchRef": lambda: self._branch(found, found.default_branch),
             "ref": lambda **asked: self._branch(found, asked["qualifiedName"].removeprefix("refs/heads/")),
-            "object": lambda oid=None, expression=None: self._commit(found, oid or expression),
+            "object": lambda oid=None, expression=None: self._object(found, oid or expression),
             "pullRequest": lambda number: self._pull(found, number),
             "pullRequests": lambda **asked: self._pulls(found, **asked),
         }
@@ -143,6 +145,21 @@ class _Viewpoint:
         if sha is None:
             return None
         return {"name": name, "prefix": "refs/heads/", "target": self._commit(found, sha)}
+
+    def _object(self, found: Repository, named: str) -> _Object | None:
+        """A commit, or what ``revision:path`` names, as `git rev-parse` reads it."""
+        revision, colon, path = named.partition(":")
+        if not colon:
+            return self._commit(found, named)
+        if not self.token.may("contents:read"):
+            raise problem("FORBIDDEN", "Resource not accessible by integration")
+        blob = found.served.blob(found.default_branch if revision == "HEAD" else revision, path)
+        if blob is None:
+            return None
+        oid, data = blob
+        is_binary = b"\0" in data
+        shown = {"text": None if is_binary else data.decode("utf-8", "replace"), "isBinary": is_binary}
+        return {"__typename": "Blob", "oid": oid, "isTruncated": len(data) > 512_000, **shown}
 
     def _commit(self, found: Repository, revision: str) -> _Object | None:
         sha = found.resolve(revision)

@@ -60,6 +60,14 @@ class ServedRepository:
         """Commits of head that base lacks, oldest first."""
         return self._git("rev-list", "--reverse", f"{base}..{head}").split()
 
+    def blob(self, revision: str, path: str) -> tuple[str, bytes] | None:
+        """The id and the bytes of a file at a revision, or None."""
+        done = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{path}")
+        if done.returncode:
+            return None
+        oid = done.stdout.decode().strip()
+        return oid, self._run("cat-file", "blob", oid).stdout
+
     def commit(self, sha: str) -> tuple[str, list[str], str]:
         """Tree, parents and message of a commit."""
         tree, parents, message = self._git("show", "-s", "--format=%T%x00%P%x00%B", sha).split("\0", 2)

@@ -188,6 +188,8 @@ class Repository:
     size_kib: int
     branches: dict[str, str] = field(default_factory=dict)
     has_code_scanning: bool = True
+    is_hidden: bool = False
+    is_saml_locked: bool = False
     sarifs: list[SarifUpload] = field(default_factory=list)
     sarif_pending: int = 0
     sarif_errors: tuple[str, ...] = ()
