@@ -21,7 +21,7 @@ from reviewbot.credentials import KEY, URL, Kind, find_credentials
 from reviewbot.engine import choose_engine
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.analyzers import run_analyzers
-from reviewbot.github_api import GitHub, GitHubNotFound
+from reviewbot.github_api import GitHub, GitHubDenied, GitHubNotFound
 from reviewbot.github_here import connect_here, token_here
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.settings import Settings
@@ -38,6 +38,7 @@ UNTOLD = (
 )
 INSTALL = "Install reviewbot again with its dependencies, or leave it out of `analyzers` in the policy."
 ANALYZER_SECONDS = 60.0
+_NO_RUN = 1
 
 _USED: Mapping[Kind, str] = {
     "helper": "The program that {} names is asked for tokens",
@@ -236,6 +237,8 @@ def _check_github(environment: Mapping[str, str]) -> Iterator[Check]:
         facts = github.read_repository(repository)
         yield Check("ok", "github", f"The token reads {repository} ({facts.size_kib:,} KiB).")
         yield _check_contents(github, repository, facts.default_branch)
+        yield from _check_rights(github, repository, facts.default_branch)
+        yield Check("ok", "policy", github.read_shared_policy(repository).said)
     except ReviewbotError as error:
         yield _failed("github", error)
 
@@ -246,6 +249,25 @@ def _check_contents(github: GitHub, repository: str, branch: str) -> Check:
     except GitHubNotFound:
         return Check("note", "github", f"The branch {branch} has no commit yet.")
     return Check("ok", "github", f"It reads commits ({branch} is at {tip[:12]}).", UNTOLD)
+
+
+def _check_rights(github: GitHub, repository: str, branch: str) -> Iterator[Check]:
+    """What else a token must read. Nothing is written to try it."""
+    try:
+        github.read_open_heads(repository, branch)
+        yield Check("ok", "github", "It reads pull requests.")
+    except GitHubDenied as error:
+        said = f"It does not read pull requests: {_sentence(str(error))}"
+        yield Check("FAIL", "github", said, "Give the job `pull-requests: write`.")
+    try:
+        github.read_artifacts(repository, _NO_RUN)
+    except GitHubNotFound:
+        pass
+    except GitHubDenied:
+        said = "It does not read the runs of workflows, so no report of another workflow."
+        yield Check("note", "github", said, "Where a review follows one, give the job `actions: read`.")
+        return
+    yield Check("ok", "github", "It reads the runs of workflows and their reports.")
 
 
 # The analyzers.

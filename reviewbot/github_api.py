@@ -131,9 +131,16 @@ class GitHub:
         return open_heads(node_at(answer, "data", "repository", "pullRequests"))
 
     def read_artifacts(self, repository: str, run: int) -> Node:
-        """The list of what a run of a workflow left behind; its first hundred."""
+        """The list of what a run of a workflow left behind: one request a hundred, at most MAX_PAGES."""
         path = f"/repos/{check_repository(repository)}/actions/runs/{run:d}/artifacts"
-        return self._send("GET", path, {"per_page": 100})
+        listed: list[Any] = []
+        for page in range(1, MAX_PAGES + 1):
+            answer = self._send("GET", path, {"per_page": 100, "page": page})
+            found = answer.get("artifacts")
+            listed += found if isinstance(found, list) else ()
+            if not found or len(listed) >= number_at(answer, "total_count"):
+                return {**answer, "artifacts": listed}
+        raise GitHubError(f"The run {run} has more than {MAX_PAGES * 100:,} artifacts.")
 
     def read_runs(self, repository: str, head_sha: Sha) -> Node:
         """The list of the runs of workflows for a commit; its first fifty."""

@@ -282,7 +282,9 @@ def test_the_github_token_is_tried_as_far_as_reading_goes(
         }
         code, lines = examine(clean.folder, {**environment, "GITHUB_TOKEN": fake.token()})
         assert code == 0
-        first, second = lines_of("github", lines)
+        first, second, third, fourth = lines_of("github", lines)
+        assert third.endswith("It reads pull requests.")
+        assert fourth.startswith("note") and "`actions: read`" in fourth
         assert first.startswith("ok    github       The token reads octo/app")
         assert second.startswith("ok    github       It reads commits (main is at ")
         assert "`pull-requests: write`" in second

@@ -501,3 +501,14 @@ def test_no_part_of_an_answer_reaches_the_log(world: World, capfd: pytest.Captur
         world.github.create_comment(NAME, 1, "x")
     world.github.read_conversation(NAME, 1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_artifacts_are_listed_over_all_pages(world: World) -> None:
+    for number in range(150):
+        world.fake.add_artifact(NAME, f"a{number}", b"x", run_id=5)
+    reader = world.fake.token(permissions={"actions": "read"})
+    github = GitHub(reader, api_url=world.fake.api_url, graphql_url=world.fake.graphql_url)
+    listed = github.read_artifacts(NAME, 5)["artifacts"]
+    assert {each["name"] for each in listed} == {f"a{number}" for number in range(150)}
+    assert github.requests == 2
+    assert github.read_artifacts(NAME, 6)["artifacts"] == []

@@ -49,14 +49,15 @@ DELETED = "(deleted)"
 class FakeGitHub:
     """The public face; a context manager. Skips the test where the npm packages are missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, enterprise: bool = False) -> None:
+        """``enterprise``: the API at the paths of GitHub Enterprise Server, and at no other."""
         reason = missing_packages()
         if reason:
             import pytest
 
             pytest.skip(reason)
         self.state = State()
-        self.site = Site(self.state)
+        self.site = Site(self.state, rest="/api/v3" if enterprise else "/api")
         self.requests: list[Recorded] = self.site.requests
         self.refused: list[str] = self.site.refused
         self._folder = tempfile.TemporaryDirectory(prefix="fake-github-")
@@ -83,12 +84,12 @@ class FakeGitHub:
     @property
     def api_url(self) -> str:
         """GITHUB_API_URL."""
-        return f"{self.state.origin}/api"
+        return f"{self.state.origin}{self.site.rest}"
 
     @property
     def graphql_url(self) -> str:
         """GITHUB_GRAPHQL_URL."""
-        return f"{self.state.origin}/graphql"
+        return f"{self.state.origin}{self.site.graphql}"
 
     @property
     def api_requests(self) -> list[Recorded]:

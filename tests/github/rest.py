@@ -276,7 +276,9 @@ def _show_permission(call: Call) -> Answer:
 def _list_artifacts(call: Call) -> Answer:
     found, run = call.repository, int(call.values["run_id"])
     listed = [views.artifact(call.state, found, each) for each in found.artifacts if each.run_id == run]
-    return Answer(200, {"total_count": len(listed), "artifacts": listed})
+    first, size = page_bounds(call)
+    shown = {"total_count": len(listed), "artifacts": listed[first : first + size]}
+    return Answer(200, shown, links(call, len(listed)))
 
 
 def _fetch_artifact(call: Call) -> Answer:

@@ -76,8 +76,9 @@ class Fault:
 class Site:
     """Everything behind the socket. Thread-safe: state changes under one lock, git runs outside it."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, state: State, rest: str = "/api") -> None:
+        self.state, self.rest = state, rest
+        self.graphql = "/graphql" if rest == "/api" else "/api/graphql"
         self.requests: list[Recorded] = []
         self.refused: list[str] = []
         self.faults: list[Fault] = []
@@ -91,12 +92,12 @@ class Site:
         fault = self._take_fault(request)
         if fault is not None:
             answer = _faulty(fault)
-        elif request.path.startswith("/api/"):
-            with self._lock:
-                answer = self._with_limits(self._rest(request, problems))
-        elif request.path == "/graphql":
+        elif request.path == self.graphql:
             with self._lock:
                 answer = self._with_limits(self._graphql(request, problems))
+        elif request.path.startswith(f"{self.rest}/"):
+            with self._lock:
+                answer = self._with_limits(self._rest(request, problems))
         elif request.path.startswith("/blob/"):
             answer = self._blob(request)
         else:
@@ -144,7 +145,7 @@ class Site:
         return token
 
     def _rest(self, request: Request, problems: list[str]) -> Answer:
-        path = request.path.removeprefix("/api")
+        path = request.path.removeprefix(self.rest)
         token = self._gate(request)
         if isinstance(token, Answer):
             problems.extend(contract().schema_problems("basic-error", token.body))
