@@ -329,3 +329,14 @@ def test_a_remembered_note_reaches_the_agents_as_data_and_only_from_who_may_writ
         later = [json.dumps(call.body) for call in model.requests[seen:]]
         assert later
         assert not any("called by cron" in text for text in later)
+
+
+def test_budget_tells_what_the_last_round_spent(bench: Bench) -> None:
+    open_pull_request(bench)
+    say(bench, "/reviewbot budget")
+    assert "nothing is known to be spent" in replies(bench)[0]
+    with ScriptedModel("reader") as model:
+        review(bench, **asking(model))
+        said = f"${model.usd:.4f} of $2.00"
+    say(bench, "/reviewbot budget")
+    assert f"The last round spent {said}" in replies(bench)[1]

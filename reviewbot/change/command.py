@@ -26,6 +26,7 @@ class Verb(StrEnum):
     REVIEW = "review"
     SECURITY = "security"
     TESTS = "tests"
+    BUDGET = "budget"
     EXPLAIN = "explain"
     DISMISS = "dismiss"
     REMEMBER = "remember"

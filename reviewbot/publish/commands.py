@@ -21,6 +21,7 @@ from reviewbot.publish.markers import Scope
 from reviewbot.publish.replies import (
     is_answered,
     render_about_finding,
+    render_budget,
     render_help,
     render_outcome,
     render_remembered,
@@ -98,6 +99,8 @@ def _answer(
         return render_help(command)
     if command.verb is Verb.REMEMBER:
         return render_remembered()
+    if command.verb is Verb.BUDGET:
+        return render_budget(conversation, Scope(event.repository, event.number), key)
     dismissed: dict[str, str] = {}
     if command.verb is Verb.EXPLAIN:
         about = [call for call in conversation.calls if command.finding in call.body]

@@ -7,7 +7,7 @@ from reviewbot.publish import summary
 from reviewbot.publish.comment import render_link
 from reviewbot.publish.markers import Scope, read_marker, reply_marker
 from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line
-from reviewbot.publish.spending import spending
+from reviewbot.publish.spending import read_spending, spending
 from reviewbot.publish.threads import find_summary
 
 MOST_ADVICE = 10
@@ -19,6 +19,7 @@ _COMMANDS = (
     ("review full", "the same, and nothing counts as read because it was read before"),
     ("security", "let the security agent read every changed file, whatever triage says"),
     ("tests", "let test_fix explain the failed tests; advice, the verdict stays"),
+    ("budget", "what the last round spent of its budget"),
     ("explain FINDING", "where a finding stands and how it ends"),
     ("remember TEXT", "a note that the agents are shown as data; it changes no rule of the verdict"),
     ("dismiss FINDING REASON", "it blocks no more, and stands in the report as dismissed with your reason"),
@@ -87,6 +88,21 @@ def render_remembered() -> str:
         "Remembered: from the next review of this pull request on the agents are shown your note as data. "
         f"It lowers no finding by itself. Re-run the job, or write {again}. "
         "Editing or deleting your comment takes it back."
+    )
+
+
+def render_budget(conversation: Conversation, scope: Scope, key: bytes | None) -> str:
+    """What the last round spent and what the next may spend, as our summary comment tells."""
+    ours, _ = find_summary(conversation, scope, key)
+    if ours is None:
+        return "No round of this pull request has a summary yet, so nothing is known to be spent."
+    told, link = read_spending(ours.body), render_link("the summary", ours.url)
+    if told is None:
+        return f"The last round asked no model and spent nothing ({link})."
+    spent, budget = told
+    return (
+        f"The last round spent {spent} of {budget} ({link}). The next starts with the whole budget of its "
+        "policy. Earlier rounds and answers to `tests` are not added up here: the report of each run tells."
     )
 
 

@@ -1,11 +1,14 @@
 """What the model agents did and cost, in a line for people. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from reviewbot.claims import Outcome, Stop
 from reviewbot.core import Review
 from reviewbot.publish.sanitize import visible
 from reviewbot.text import dollars
+
+_TOLD = re.compile(r"(\$[0-9]+\.[0-9]{4}) of (\$[0-9]+(?:\.[0-9]+)?) spent\b")
 
 SHOWN_SAVING = 0.0001
 """Dollars that caching must have saved to be told."""
@@ -18,6 +21,12 @@ def spending(review: Review) -> str:
     names = list(dict.fromkeys(outcome.task.agent for outcome in review.outcomes))
     agents = [_agent(name, [o for o in review.outcomes if o.task.agent == name]) for name in names]
     return f"Agents: {', '.join(agents)}. {_dollars(review)}"
+
+
+def read_spending(text: str) -> tuple[str, str] | None:
+    """Dollars spent and dollars of the budget, as the last line of ``spending`` in a summary tells them."""
+    found = _TOLD.findall(re.sub(r"<!--.*?-->|[\\`]", "", text, flags=re.DOTALL))
+    return found[-1] if found else None
 
 
 def _agent(name: str, outcomes: Sequence[Outcome]) -> str:

@@ -41,6 +41,7 @@ class People:
         ("/reviewbot review full", Command(Verb.REVIEW, full=True)),
         ("/reviewbot security", Command(Verb.SECURITY, full=True)),
         ("/reviewbot tests", Command(Verb.TESTS)),
+        ("/reviewbot budget", Command(Verb.BUDGET)),
         (f"/reviewbot explain `{ONE}`", Command(Verb.EXPLAIN, ONE)),
         (f"/reviewbot dismiss {ONE} is fine -- --force", Command(Verb.DISMISS, ONE, "is fine -- --force")),
     ],

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 from reviewbot.claims import Outcome, Stop, Task, Usage
+from reviewbot.publish.comment import render_summary_comment
 from reviewbot.publish.files import render
+from reviewbot.publish.markers import Scope
 from reviewbot.publish.report import report_document
-from reviewbot.publish.spending import spending
+from reviewbot.publish.spending import read_spending, spending
 from tests.publish import finding, review
 
 
@@ -59,3 +61,13 @@ def test_the_report_holds_a_row_for_each_task_and_their_sum() -> None:
     document = report_document(replace(review(), outcomes=AGENTS))
     assert [row["stop"] for row in document["agents"]] == ["done", "done", "refused"]
     assert document["cost"]["usd"] == round(sum(row["usd"] or 0 for row in document["agents"]), 9)
+
+
+def test_what_a_summary_comment_tells_of_the_dollars_is_read_again() -> None:
+    made = replace(review(finding(1), blocking=1), outcomes=AGENTS)
+    shown = render_summary_comment(
+        made, scope=Scope("acme/shop", 7), key=None, inline_posted=0, left_over=0, gate="", commented=()
+    )
+    assert read_spending(shown) == ("$0.0337", "$2.00")
+    assert read_spending("no agent ran") is None
+    assert read_spending("") is None
