@@ -80,7 +80,7 @@ def render_round(this: Round) -> str:
     kept, readings = list(this.remembered), [_written(each) for each in this.readings]
     while True:
         whole = {**asdict(this), "remembered": [asdict(each) for each in kept], "readings": readings}
-        whole["forgotten"] = len(this.remembered) - len(kept)
+        whole["forgotten"] = this.forgotten + len(this.remembered) - len(kept)
         text = json.dumps(whole, separators=(",", ":"), ensure_ascii=True)
         packed = base64.b64encode(text.encode()).decode()
         if len(packed) <= MOST_DATA:

@@ -98,7 +98,8 @@ def _judge(run: Run) -> Review:
     outcomes = agents.outcomes if agents else ()
     said, dropped = ground_claims([c for o in outcomes for c in o.claims], changes, repository, masker)
     carried = recall(request.last, changes, repository, request.state_key)
-    said = add_carried(said, ground_claims(carried, changes, repository, masker)[0])
+    kept, lost = ground_claims(carried, changes, repository, masker)
+    said = add_carried(said, kept)
     findings, repeated = ground_evidence((*collected.evidence, *said), changes, repository, collected.masks)
     findings = dismiss(findings, request.dismissed)
     readers = readers_of(agents, before) if agents else None
@@ -118,7 +119,7 @@ def _judge(run: Run) -> Review:
         coverage=coverage,
         evidence=(*collected.evidence, *said),
         findings=findings,
-        rejected=(*collected.rejected, *dropped, *repeated),
+        rejected=(*collected.rejected, *dropped, *lost, *repeated),
         outcomes=(*outcomes, *patch.outcomes),
         notes=(*settled.notes, *collected.notes, *engine.notes, *notes, *patch.notes),
         budget_usd=settings.budget_usd,

@@ -78,7 +78,7 @@ def test_a_fixed_finding_is_answered_and_hidden_and_the_summary_counts(bench: Be
     assert "S602" in gone.body
     assert gone.minimized == "outdated"
     [answer] = answers(bench, gone)
-    assert f"gone as of {head[:12]}" in answer
+    assert f"gone from here as of {head[:12]}" in answer
     assert len(opened(bench)) == 1
     assert f"Since {first[:12]}: 0 new, 1 still open, 1 gone." in summary(bench)
 

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from reviewbot.change.content import decode_wide
 from reviewbot.claims import Claim, Quote
 from reviewbot.core import ChangeSet, ChangeStatus, Finding, Location, Review, Severity, Sha, Side
 from reviewbot.earlier import Remembered, Round
@@ -57,6 +58,7 @@ def next_round(
             *remembered,
             *(each for each in kept if (each.agent, each.rule, each.path, each.lines) not in known),
         ),
+        forgotten=max(0, sum(map(_is_remembered, review.findings)) - len(remembered)) if key else 0,
         base_sha=review.changes.base_sha if key else "",
         terms=review.terms if key else "",
         readings=next_readings(review.changes, review.coverage, key) if key else (),
@@ -69,18 +71,25 @@ def next_round(
 
 
 def remember(review: Review, objects: Objects, key: bytes) -> tuple[Remembered, ...]:
-    """The findings of model agents, what is open first: nobody may read their files again."""
+    """The findings of model agents, what is open first: nobody may read their files again.
+
+    What ``test_fix`` explained is left out: tests that still fail are explained anew, others need it no more.
+    """
     found = []
     asking = open_findings(review)
     names = {finding.fingerprint for finding in asking}
     for finding in (*asking, *(each for each in review.findings if each.fingerprint not in names)):
         at = finding.location
-        if finding.evidence.source != "agent" or at is None:
+        if not _is_remembered(finding) or at is None:
             continue
         lines = _lines(review.changes, at, objects)[at.start_line - 1 : at.end_line][:MOST_LINES]
         if lines:
             found.append(_remember(finding, at, tuple(_hash(line, key) for line in lines)))
     return tuple(found)
+
+
+def _is_remembered(finding: Finding) -> bool:
+    return finding.evidence.source == "agent" and finding.evidence.tool != "test_fix"
 
 
 def _remember(finding: Finding, at: Location, lines: tuple[str, ...]) -> Remembered:
@@ -173,7 +182,9 @@ def _blob_lines(commit: Sha, path: str, objects: Objects) -> list[str]:
         entry = objects.entry_at(commit, path)
         if entry is None or entry.kind != "blob":
             return []
-        return objects.read_object(entry.sha).decode("utf-8", "surrogateescape").split("\n")
+        data = objects.read_object(entry.sha)
+        wide = decode_wide(data)
+        return (data.decode("utf-8", "surrogateescape") if wide is None else wide).split("\n")
     except RepositoryError:
         return []
 

@@ -127,7 +127,7 @@ def _answered(own: OwnComment, marker: Marker, scope: Scope, key: bytes | None) 
 
 def _answer(review: Review, fingerprint: str, dismissal: str | None, scope: Scope, key: bytes | None) -> str:
     if dismissal is None:
-        said = f"This is gone as of {review.trigger.head_sha[:12]}."
+        said = f"This is gone from here as of {review.trigger.head_sha[:12]}."
     else:
         said = markdown_text(one_line(dismissal, 400)) or "This is dismissed."
     return f"{said}\n\n{gone_marker(fingerprint, scope, key)}"

@@ -269,6 +269,29 @@ def test_every_finding_of_an_agent_is_remembered_what_is_open_first(sandbox: San
     assert [each.title[-1] for each in kept] == ["5", "2"]
 
 
+def test_a_finding_in_a_file_of_wide_characters_is_known_again(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"a.ps1": "one\n".encode("utf-16")})
+    head = sandbox.commit({"a.ps1": "one\nrun($x)\n".encode("utf-16")})
+    said = agents(1, location=Location("a.ps1", 2, 2))
+    with Repository(sandbox.folder) as repository:
+        kept = remember(at_commits(review(said), base, head), repository, KEY)
+        [claim] = found_again(kept, repository, base, head)
+    assert claim.quotes[0].text == "run($x)"
+
+
+def test_what_test_fix_explained_is_not_carried_and_what_cannot_be_is_counted(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a.py": "run()\n"})
+    explained = agents(1, location=Location("a.py", 1, 1))
+    explained = replace(explained, evidence=replace(explained.evidence, tool="test_fix"))
+    made = at_commits(review(explained, agents(2, location=Location("gone.py", 1, 1))), head, head)
+    with Repository(sandbox.folder) as repository:
+        kept = remember(made, repository, KEY)
+    assert kept == ()
+    parsed = parse_round(render_round(next_round(made, None, kept, KEY)))
+    assert parsed is not None
+    assert parsed.forgotten == 1
+
+
 def test_the_words_of_earlier_rounds_do_not_pile_up(sandbox: Sandbox) -> None:
     head = sandbox.commit({"a.py": "run()\n"})
     said = agents(1, location=Location("a.py", 1, 1))
