@@ -124,7 +124,7 @@ def _judge(run: Run) -> Review:
         notes=(*settled.notes, *collected.notes, *engine.notes, *notes, *patch.notes),
         budget_usd=settings.budget_usd,
         patch=patch.data,
-        terms=terms,
+        terms="" if request.is_scan else terms,  # a scan has a baseline and no rounds
     )
     return withhold(review, masker)
 
