@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from reviewbot.agents.client import make_client
 from reviewbot.agents.failures import ErrorCode, ModelError, is_spend_limit, status_error
 from reviewbot.agents.model_facts import ModelFacts, parse_model
+from reviewbot.agents.pacing import Pace
 from reviewbot.agents.replies import Reply, parse_reply
 from reviewbot.claims import Usage
 from reviewbot.text import one_line
@@ -29,6 +30,9 @@ MAX_WAIT_SECONDS = 60.0
 """How long a server may make us wait before a retry; what asks for more is an outage."""
 
 CONNECT_SECONDS = 10.0
+
+BYTES_A_TOKEN = 4
+"""About how many bytes of a request a token holds: rate limits are kept by estimate."""
 
 DESCRIBE_SECONDS = 20.0
 
@@ -74,6 +78,7 @@ class Claude:
         self._client = client
         # Not a copy: tokens that are minted later join it.
         self._secrets = secrets
+        self._pace = Pace()
 
     async def ask(self, ask: Ask) -> Reply:
         """One answer of the model.
@@ -83,14 +88,16 @@ class Claude:
         """
         started = time.monotonic()
         attempts = _Attempts(min(MAX_WAIT_SECONDS, ask.seconds))
-        raw = await self._send(
-            attempts,
-            ask.model,
-            ask.seconds,
-            lambda client, timeout: client.messages.with_raw_response.create(
-                **cast(Any, ask.body()), timeout=timeout
-            ),
-        )
+        async with self._pace.turn(ask.model, ask.size() // BYTES_A_TOKEN, ask.seconds):
+            raw = await self._send(
+                attempts,
+                ask.model,
+                max(1.0, ask.seconds - (time.monotonic() - started)),
+                lambda client, timeout: client.messages.with_raw_response.create(
+                    **cast(Any, ask.body()), timeout=timeout
+                ),
+            )
+            self._pace.note(ask.model, raw.headers)
         return parse_reply(
             raw.http_response.content,
             ask.model,

@@ -25,6 +25,7 @@ from reviewbot.testing.exchange import Served as Served
 from reviewbot.testing.faults import FAULTS as FAULTS
 from reviewbot.testing.faults import Fault as Fault
 from reviewbot.testing.federation import Federation as Federation
+from reviewbot.testing.limits import RateLimit as RateLimit
 from reviewbot.testing.server import ScriptedModel as ScriptedModel
 from reviewbot.testing.wire import ToolCall as ToolCall
 from reviewbot.testing.wire import Turn as Turn

@@ -17,6 +17,7 @@ from reviewbot.testing.checks import MAXIMUM_BYTES, Refused, Rules, check_header
 from reviewbot.testing.exchange import Served, parse_body
 from reviewbot.testing.faults import FAULTS, Fault
 from reviewbot.testing.federation import Federation
+from reviewbot.testing.limits import RateLimit
 from reviewbot.testing.wire import render_events
 
 BATCHES = "/v1/messages/batches"
@@ -28,6 +29,7 @@ class Model(Protocol):
 
     rules: Rules
     federation: Federation | None
+    rate_limit: RateLimit | None
     refused: list[str]
     batches: Batches
     on_batch: Callable[[str], None]
@@ -203,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
         body = parse_body(raw)
         self.model.check(body)
         fault = self.model.find_fault(served.number, body)
+        if self.model.rate_limit and not self.model.rate_limit.take():
+            fault = FAULTS["rate_limit"]
         served = replace(served, body=body, fault=fault)
         is_strange = fault and (fault.how == "stream_error" and not body.get("stream"))
         if is_strange or (fault and fault.how in ("expired", "canceled")):
@@ -284,7 +288,8 @@ class Handler(BaseHTTPRequestHandler):
             "anthropic-ratelimit-requests-limit": "4000",
             "anthropic-ratelimit-requests-remaining": "0" if status == 429 else "3999",
         }
-        for name, value in {"content-type": kind, **limits, **headers}.items():
+        told = self.model.rate_limit.headers() if self.model.rate_limit else {}
+        for name, value in {"content-type": kind, **limits, **told, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 

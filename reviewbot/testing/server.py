@@ -16,6 +16,7 @@ from reviewbot.testing.exchange import Served
 from reviewbot.testing.faults import FAULTS, Fault, Faults, find_fault
 from reviewbot.testing.federation import Federation
 from reviewbot.testing.http_handler import Handler
+from reviewbot.testing.limits import RateLimit
 from reviewbot.testing.wire import Answer, build_answer, render_message
 
 Json = Mapping[str, Any]
@@ -30,8 +31,8 @@ class ScriptedModel:
     ``seed``: makes the ids of answers differ between servers. ``latency_seconds``: how long every
     answer takes. ``faults``: which requests fail, and how. ``key``: the one bearer token that is taken
     ("" takes any, None needs none), or a function that says of a token whether it is. ``federation``: a
-    rule by which identity tokens are exchanged for the tokens that are taken. ``retired``: models that
-    exist but no longer answer.
+    rule by which identity tokens are exchanged for the tokens that are taken. ``rate_limit``: how many
+    requests fit a window, told in headers. ``retired``: models that exist but no longer answer.
     ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
     takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by
     their kind (create, retrieve, list, results, cancel). ``on_batch`` is called with the kind of each such
@@ -50,6 +51,7 @@ class ScriptedModel:
         faults: Faults | None = None,
         key: Key = "",
         federation: Federation | None = None,
+        rate_limit: RateLimit | None = None,
         retired: Collection[str] = (),
         context_tokens: int = CONTEXT_TOKENS,
         clock: Callable[[], float] = time.monotonic,
@@ -61,6 +63,7 @@ class ScriptedModel:
             _named("behaviour", behaviour, BEHAVIOURS) if isinstance(behaviour, str) else behaviour
         )
         self.federation = federation
+        self.rate_limit = rate_limit
         self.rules = Rules(tuple(PRICES), tuple(retired), federation.knows if federation else key)
         self.latency_seconds = latency_seconds
         known = {**{name: Fault(behaviour=name) for name in BEHAVIOURS}, **FAULTS}
