@@ -421,6 +421,7 @@ def test_an_event_that_cannot_be_read_is_one_sentence_with_all_reports(
         "report.md",
         "report.sarif",
         "report.junit.xml",
+        "metrics.prom",
         "journal.jsonl",
     }
     assert bench.summary.read_text()

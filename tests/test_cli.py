@@ -13,7 +13,7 @@ import pytest
 from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
 
-REPORTS = {"report.json", "report.md", "report.sarif", "report.junit.xml", "journal.jsonl"}
+REPORTS = {"report.json", "report.md", "report.sarif", "report.junit.xml", "metrics.prom", "journal.jsonl"}
 FAILED = '<testsuite><testcase name="t" classname="c"><failure message="no"/></testcase></testsuite>'
 
 

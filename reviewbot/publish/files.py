@@ -17,6 +17,7 @@ from reviewbot.evidence.junit_report import render_junit
 from reviewbot.evidence.sarif_report import render_sarif
 from reviewbot.publish.codequality import render_codequality
 from reviewbot.publish.markdown import render_markdown
+from reviewbot.publish.metrics import render_metrics
 from reviewbot.publish.report import render_json
 from reviewbot.publish.terminal import render_terminal
 
@@ -37,6 +38,7 @@ _REPORTS: Final[dict[str, Callable[[Review], str]]] = {
     "report.md": render_markdown,
     "report.sarif": render_sarif,
     "report.junit.xml": render_junit,
+    "metrics.prom": render_metrics,
 }
 JOURNAL: Final = "journal.jsonl"
 PATCH: Final = "fix.patch"

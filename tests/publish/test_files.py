@@ -12,7 +12,7 @@ from reviewbot.publish.markdown import render_markdown
 from reviewbot.publish.report import render_json
 from tests.publish import finding, review, rich_review
 
-NAMES = ["report.json", "report.md", "report.sarif", "report.junit.xml", "journal.jsonl"]
+NAMES = ["report.json", "report.md", "report.sarif", "report.junit.xml", "metrics.prom", "journal.jsonl"]
 BROKEN = replace(rich_review(), budget_usd=float("nan"))  # JSON has no such number
 
 
