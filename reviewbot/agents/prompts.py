@@ -77,13 +77,22 @@ def build_triage_prompt(
 
 
 def build_security_prompt(
-    spec: AgentSpec, fence: Fence, shared: str, parts: Sequence[FileChange], *, has_siblings: bool
+    spec: AgentSpec,
+    fence: Fence,
+    shared: str,
+    parts: Sequence[FileChange],
+    *,
+    has_siblings: bool,
+    around: str = "",
 ) -> Prompt:
-    """One security task; with siblings the shared part is marked, too, for them to read."""
+    """One security task; with siblings the shared part is marked, too, for them to read.
+
+    ``around`` are lines of other places that belong to the hunks.
+    """
     task = render(spec.prompt, part="task", files=_count({part.path for part in parts}, "file"))
     user = (
         _text(shared, marked=has_siblings),
-        _text(_change_block(fence, parts), marked=True),
+        _text(_change_block(fence, parts) + _around_block(fence, around), marked=True),
         _text(task),
     )
     return Prompt((_text(_system(spec), marked=True),), user, material=2)
@@ -113,6 +122,13 @@ def _change_block(fence: Fence, parts: Sequence[FileChange]) -> str:
     text = "".join(map(render_file, parts))
     masked = f" ({MASK} stands for a secret that is not shown; a quote keeps it)" if MASK in text else ""
     return f"The hunks{masked}:\n" + fence.around("change", text or "(none)")
+
+
+def _around_block(fence: Fence, around: str) -> str:
+    """Lines found elsewhere; none where one of them holds the fence, which no honest line does."""
+    if not around or fence.nonce in around:
+        return ""
+    return "\nFound in head by a plain search, not complete:\n" + fence.around("around", around)
 
 
 def _count(paths: set[str], noun: str) -> str:

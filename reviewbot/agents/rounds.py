@@ -15,6 +15,7 @@ from reviewbot.agents.backlog import Backlog, Batch, Parts
 from reviewbot.agents.budget import Ledger, affordable_prompt
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.loop import SHORTEST_SHARE, Asker, Run
+from reviewbot.agents.prefetch import MOST_TOKENS
 from reviewbot.agents.results import Ended
 from reviewbot.agents.routes import Routes, summarise
 from reviewbot.agents.spec import SPECS
@@ -41,7 +42,8 @@ class RunTask(Protocol):
 class SecurityRound:
     """What the tasks need of the run they belong to.
 
-    ``build`` makes the prompt for parts of files, and knows whether other tasks read what it shares.
+    ``build`` makes the prompt for parts of files, and knows whether other tasks read what it shares, and
+    what ``look_around`` has found for them.
     ``note`` keeps an end without a call; ``redo`` notes that the work of a task was given to others.
     ``warms``: the first call fills the cache for the others.
     ``tools`` is what the definitions of the tools weigh in tokens.
@@ -51,7 +53,8 @@ class SecurityRound:
     ledger: Ledger
     model: str
     tools: int
-    build: Callable[[Parts, bool], Prompt]
+    build: Callable[[Parts, bool, str], Prompt]
+    look_around: Callable[[Parts], str]
     run: RunTask
     note: Callable[[Task, Run], object]
     redo: Callable[[Ended], None]
@@ -92,8 +95,8 @@ class SecurityRound:
         """
         if not self.admission.is_alone:
             return inf, 2
-        empty = self.build((), True)
-        around = tokens_of(weigh((empty.system, empty.user))) + self.tools + _FORMAT_TOKENS
+        empty = self.build((), True, "")
+        around = tokens_of(weigh((empty.system, empty.user))) + self.tools + _FORMAT_TOKENS + MOST_TOKENS
         output, left = SPECS["security"].bounds.output_tokens // SHORTEST_SHARE, self.ledger.left_usd
         prices = self.ledger.prices
         twice, once = (
@@ -103,9 +106,9 @@ class SecurityRound:
 
     async def _read(self, batch: Batch, backlog: Backlog, routes: Routes, warmth: Warmth) -> None:
         try:
-            end = await self.run(
-                _task(batch.parts, routes), self.build(batch.parts, backlog.has_siblings), warmth
-            )
+            around = await asyncio.to_thread(self.look_around, batch.parts)
+            prompt = self.build(batch.parts, backlog.has_siblings, around)
+            end = await self.run(_task(batch.parts, routes), prompt, warmth)
         finally:
             warmth.release()
         stop = end.outcome.stop

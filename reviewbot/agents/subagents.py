@@ -17,7 +17,9 @@ from reviewbot.agents.excerpts import mask_changes, mask_evidence
 from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.gaps import explain_stop
 from reviewbot.agents.history import Prompt, tokens_of, weigh
+from reviewbot.agents.journal_lines import record_end, record_routes
 from reviewbot.agents.loop import Asker, Run, run_agent
+from reviewbot.agents.prefetch import look_around
 from reviewbot.agents.prices import LIST_PRICES, MODELS, PriceList
 from reviewbot.agents.prompts import (
     Fence,
@@ -50,7 +52,6 @@ from reviewbot.core import ChangeSet, Evidence, FileChange
 from reviewbot.hooks import NO_HOOKS, HookCalls, Hooks
 from reviewbot.journal import Journal
 from reviewbot.masking import Masker
-from reviewbot.text import visible_line
 
 Job = tuple[Task, Prompt]
 
@@ -164,7 +165,7 @@ class _Desk:
             claimed = claim_every(self.fresh, claimed)
         routes = route_files(self.fresh, entries, claimed)
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
-        self._record_routes(routes, entries)
+        record_routes(self.journal, routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
         return sum_up(
             self.ended, routes, entries, self.readable, self.ledger, (*self.notes, *self.hooks.notes())
@@ -214,16 +215,6 @@ class _Desk:
             entries[path] = first
         return retry
 
-    def _record_routes(self, routes: Routes, entries: Mapping[str, Entry]) -> None:
-        for path in (*routes.why, *routes.triaged):
-            self.journal.write(
-                "routed",
-                path=visible_line(path),
-                to="security" if path in routes.why else "nobody",
-                risk=entries[path].risk if path in entries else "",
-                signals=list(routes.signals.get(path, ())),
-            )
-
     # Security.
 
     async def _review_security(self, routes: Routes) -> None:
@@ -234,9 +225,10 @@ class _Desk:
             ledger=self.ledger,
             model=self._model(spec),
             tools=tokens_of(weigh(self.toolbox.definitions(spec.tools))),
-            build=lambda parts, siblings: build_security_prompt(
-                spec, self.fence, self.shared, parts, has_siblings=siblings
+            build=lambda parts, siblings, around: build_security_prompt(
+                spec, self.fence, self.shared, parts, has_siblings=siblings, around=around
             ),
+            look_around=lambda parts: look_around(parts, self.toolbox.find_lines),
             run=lambda task, prompt, claude: self._run(spec, task, prompt, claude=claude, admitted=True),
             note=lambda task, run: self._note_end(spec, task, run),
             redo=self._mark_redone,
@@ -334,7 +326,7 @@ class _Desk:
         end = Ended(self._outcome(spec, task, run), run.error_code, run.answer)
         self.ended.append(end)
         self.hooks.task_ended(end.outcome)
-        self._record(end)
+        record_end(self.journal, end)
         return end
 
     def _outcome(self, spec: AgentSpec, task: Task, run: Run) -> Outcome:
@@ -360,19 +352,6 @@ class _Desk:
             detail="" if run.stop is Stop.DONE else explain_stop(spec.name, run),
             degraded=run.degraded,
             saved_usd=run.saved_usd,
-        )
-
-    def _record(self, end: Ended) -> None:
-        outcome = end.outcome
-        self.journal.write(
-            "task_ended",
-            agent=outcome.task.agent,
-            stop=outcome.stop.value,
-            error=end.error_code,
-            files=len(outcome.task.paths),
-            claims=len(outcome.claims),
-            turns=outcome.turns,
-            usd=outcome.usd,
         )
 
 

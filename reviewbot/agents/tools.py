@@ -23,6 +23,10 @@ BYTES_CAP = 20_000
 LINE_CHARACTERS = 600
 FILE_BYTES_CAP = 8 * 1024 * 1024
 HIT_CHARACTERS = 240
+FOUND_CHARACTERS = 160
+LARGEST_TREE = 20_000
+"""Files; a search through more that nobody asked for takes longer than it saves."""
+
 KEPT_FILES = 16
 """Files whose text is kept as it is shown."""
 
@@ -56,6 +60,10 @@ class Hit(Protocol):
 
 class Objects(Protocol):
     """What the tools need of a repository."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Objects may be missing that are fetched when they are needed."""
 
     def tree_paths(self, tree: Sha) -> tuple[str, ...]:
         """Every path below a commit."""
@@ -127,6 +135,27 @@ class Toolbox:
         if side == "base" and change:
             path = change.old_path or path
         return self._named(path, side)
+
+    def find_lines(self, expression: str, most: int) -> list[tuple[str, int, str]]:
+        """The first lines of head that an expression matches, as (path, number, masked text).
+
+        Nothing where the search would be slow: in a tree of very many files, and in a partial store,
+        which would first fetch them all.
+        """
+        if self._objects.is_partial or len(self._head_paths) > LARGEST_TREE:
+            return []
+        try:
+            hits = self._objects.grep(self._changes.head_sha, expression, fixed=False, max_count=most)
+        except ReviewbotError:
+            return []
+        return [
+            (
+                visible_line(hit.path),
+                hit.line,
+                _cut_line(self._shown_hit(hit, "head").strip(), FOUND_CHARACTERS),
+            )
+            for hit in hits
+        ]
 
     def _read_named(self, path: str, side: CommitSide) -> Sequence[str] | None:
         """As ``read_lines``, with the name that the file has in that commit."""

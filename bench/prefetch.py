@@ -1,0 +1,63 @@
+"""What the prefetch of the security agent adds to real changes: bytes, seconds, and what it finds.
+
+    python bench/prefetch.py REPOSITORY [COMMITS]
+
+For each of the newest commits with one parent (50 of them unless told) it looks around as a review does.
+A name counts as found where its definition, or a use of it, is among the lines that were shown.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from reviewbot.agents.prefetch import MOST_NAMES, look_around
+from reviewbot.agents.symbols import find_symbols
+from reviewbot.agents.tools import Toolbox
+from reviewbot.change.changeset import load_change_set
+from reviewbot.change.git import Repository
+from reviewbot.masking import Masker
+
+
+def main(folder: Path, commits: int) -> None:
+    """Print one line of medians and sums."""
+    log = [
+        "git",
+        "-C",
+        str(folder),
+        "log",
+        "--no-merges",
+        f"-{commits}",
+        "--format=%H",
+        "--",
+        "*.py",
+        "*.c",
+        "*.ts",
+    ]
+    heads = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()
+    sizes: list[int] = []
+    seconds: list[float] = []
+    names = found = 0
+    with Repository(folder) as repository:
+        for head in heads:
+            parents = repository.parents(head)
+            if not parents:
+                continue
+            changes = load_change_set(repository, parents[0], head)
+            started = time.monotonic()
+            shown = look_around(changes.files, Toolbox(repository, changes, Masker()).find_lines)
+            seconds.append(time.monotonic() - started)
+            sizes.append(len(shown.encode()))
+            symbols = find_symbols(changes.files, MOST_NAMES)
+            wanted = {*symbols.changed, *symbols.used}
+            names += len(wanted)
+            found += sum(name in shown for name in wanted)
+    print(f"changes {len(sizes)}, with something found {sum(map(bool, sizes))}")
+    print(f"tokens added (3 bytes each): median {median(sizes) / 3:.0f}, largest {max(sizes) / 3:.0f}")
+    print(f"seconds: median {median(seconds):.2f}, largest {max(seconds):.2f}")
+    print(f"names searched for {names}, of which shown {found}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50)
