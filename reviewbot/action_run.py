@@ -151,7 +151,7 @@ class _Run:
             preload()
         with self.step("asking GitHub for the commits"):
             target = self._find_target(event, github)
-        said, name = target.conversation, target.trigger.repository
+        said, name = target.conversation or target.history, target.trigger.repository
         self.shared_policy = said.shared_policy if said else github.read_shared_policy(name)
         self.trigger = target.trigger
         self.journal.write("target_found", head_sha=target.trigger.head_sha, requests=github.requests)

@@ -206,8 +206,7 @@ def shared_policy(answer: Node, owner: str) -> SharedPolicy:
     failed = [graphql_error(error) for error in errors if graphql_path(error) == SHARED]
     said = next((error for error in failed if not isinstance(error, GitHubNotFound)), None)
     if said is not None:
-        why = one_line(str(said), 300).rstrip(".")
-        return SharedPolicy(f"Organisation's policy: {name} cannot be read ({why}).")
+        return unread_policy(owner, said)
     node = node_at(answer, "data").get(SHARED)
     if not isinstance(node, dict):
         return SharedPolicy(f"Organisation's policy: none; {name} does not exist or is hidden.")
@@ -220,6 +219,12 @@ def shared_policy(answer: Node, owner: str) -> SharedPolicy:
     if not isinstance(text, str) or not is_whole:
         return SharedPolicy(f"Organisation's policy: {where}.", where, None, "this is no text, or too long")
     return SharedPolicy(f"Organisation's policy: {where}.", where, text)
+
+
+def unread_policy(owner: str, error: GitHubError) -> SharedPolicy:
+    """No policy of an organisation, because of an error."""
+    why = one_line(str(error), 300).rstrip(".")
+    return SharedPolicy(f"Organisation's policy: {owner}/.github cannot be read ({why}).")
 
 
 def own_comments(listing: Node) -> Iterator[OwnComment]:

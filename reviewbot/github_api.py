@@ -33,6 +33,7 @@ from reviewbot.github_answers import (
     sha_at,
     shared_policy,
     text_at,
+    unread_policy,
     url_at,
 )
 from reviewbot.github_connection import connect, unreachable
@@ -115,9 +116,15 @@ class GitHub:
         raise GitHubError(f"The pull request {number} has more than {MAX_PAGES * 100:,} comments.")
 
     def read_shared_policy(self, repository: str) -> SharedPolicy:
-        """What the owner of a repository holds for all of them; a part of ``read_conversation``, too."""
+        """What the owner of a repository holds for all of them; a part of ``read_conversation``, too.
+
+        Where it cannot be read it says so and raises nothing.
+        """
         owner = check_repository(repository).partition("/")[0]
-        answer = self._query(self._graphql, SHARED_POLICY, {"owner": owner}, optional=SHARED)
+        try:
+            answer = self._query(self._graphql, SHARED_POLICY, {"owner": owner}, optional=SHARED)
+        except GitHubError as error:
+            return unread_policy(owner, error)
         return shared_policy(answer, owner)
 
     def read_pull_request(self, repository: str, number: int) -> PullRequest:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from reviewbot.github_api import GitHub, GitHubError, SharedPolicy
-from reviewbot.text import one_line
+from reviewbot.github_api import GitHub, SharedPolicy
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "INPUT_GITHUB-TOKEN")
 
@@ -35,8 +34,4 @@ def shared_policy_here(environment: Mapping[str, str]) -> SharedPolicy:
     token, repository = token_here(environment), environment.get("GITHUB_REPOSITORY", "")
     if not (token and repository):
         return NOT_READ
-    try:
-        return connect_here(environment, token).read_shared_policy(repository)
-    except GitHubError as error:
-        why = one_line(str(error), 300).rstrip(".")
-        return SharedPolicy(f"Organisation's policy: it cannot be read ({why}).")
+    return connect_here(environment, token).read_shared_policy(repository)

@@ -57,4 +57,4 @@ def test_config_goes_on_where_github_cannot_be_asked(sandbox: Sandbox, fake: Fak
         GITHUB_GRAPHQL_URL=fake.graphql_url,
         SSL_CERT_FILE=str(fake.ca_file),
     )
-    assert "\nOrganisation's policy: it cannot be read (GitHub refused the token" in shown
+    assert "\nOrganisation's policy: octo/.github cannot be read (GitHub refused the token" in shown
