@@ -37,6 +37,10 @@ UNTOLD = (
     "where a check run is the gate."
 )
 INSTALL = "Install reviewbot again with its dependencies, or leave it out of `analyzers` in the policy."
+BATCHES = (
+    "Scans ask in batches, which zero data retention does not cover: the provider keeps them for 29 days. "
+    "`reviewbot scan --no-batch` asks live."
+)
 ANALYZER_SECONDS = 60.0
 _NO_RUN = 1
 
@@ -150,6 +154,7 @@ def _check_credentials(environment: Mapping[str, str], settings: Settings) -> It
         yield Check("ok", "credentials", f"{_USED[found.kind].format(found.name)}.")
         if found.warning:
             yield Check("note", "credentials", found.warning)
+    yield Check("note", "batches", BATCHES)
 
 
 def _check_models(environment: Mapping[str, str], settings: Settings) -> Iterator[Check]:

@@ -11,6 +11,17 @@ from reviewbot.hooks import NO_HOOKS, Hooks
 
 
 @dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """The agents are asked in batches. ``state``: the folder in which a later run finds those under way.
+
+    ``wait_seconds``: how long one run waits for batches in all.
+    """
+
+    state: Path | None
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked for.
 
@@ -24,7 +35,7 @@ class Request:
     by name; empty for all of them.
     ``told`` are (who, text) of notes for the agents, data that decides nothing.
     ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
-    ``hooks`` look on at the agents.
+    ``hooks`` look on at the agents. ``batches`` is None where the agents are asked live.
     """
 
     folder: Path = Path()
@@ -46,3 +57,4 @@ class Request:
     full: bool = False
     agents: tuple[str, ...] = ()
     hooks: Hooks = field(default=NO_HOOKS, repr=False)
+    batches: BatchOptions | None = None

@@ -17,11 +17,11 @@ from reviewbot.errors import ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
 from reviewbot.publish.tracking import Tracked
-from reviewbot.request import Request
+from reviewbot.request import BatchOptions, Request
 from reviewbot.scan_baseline import NOT_TRACKED, Known, find_baseline, write_baseline
 from reviewbot.scan_options import DEFAULTS, LAST, ScanOptions
 from reviewbot.scan_tree import ScannedTree, scan_tree
-from reviewbot.steps import Step
+from reviewbot.steps import LEFT_TO_THE_NEXT_RUN, Step, conclude_batches
 from reviewbot.text import dollars
 from reviewbot.verdict.baseline import (
     BASELINE_PATH,
@@ -96,14 +96,16 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
     Raises:
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
     """
-    request = replace(request, is_scan=True)
+    batches = BatchOptions(options.state, options.wait_seconds) if options.batch else None
+    request = replace(request, is_scan=True, batches=batches)
     if options.out:
         write_baseline(options.out, None)
     if trigger.base_sha != repository.empty_tree:
         review = review_repository(repository, trigger, request, journal, step)
         what = f"Scanned what changed since {trigger.base_sha[:12]} at {trigger.head_sha[:12]}."
         note = f"{what} Only a scan of the whole tree is held against a baseline: this one gates nothing."
-        return Scan(replace(review, notes=(note, *review.notes), verdict=_with_share(review)))
+        review = replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+        return _forget(Scan(review), request)
     with ExitStack() as stack:
         try:
             memory = _open(options, trigger, stack)
@@ -112,7 +114,16 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
             return Scan(failed_review(trigger, error))
         # A full scan reads anew, and what it reads takes the place of what was kept.
         scanned = scan_tree(repository, trigger, request, journal, step, None if options.full else memory)
-        return _conclude(scanned, known, memory, options, journal)
+        return _forget(_conclude(scanned, known, memory, options, journal), request)
+
+
+def _forget(scan: Scan, request: Request) -> Scan:
+    """The scan, once what was asked in batches for it is forgotten."""
+    try:
+        conclude_batches(request, scan.review)
+    except ReviewbotError as error:
+        return Scan(_refuse(scan.review, error))
+    return scan
 
 
 def _open(options: ScanOptions, trigger: Trigger, stack: ExitStack) -> ScanMemory | None:
@@ -143,8 +154,10 @@ def _conclude(
     review = replace(review, findings=compared.findings, verdict=verdict)
     notes = _notes(scanned, known, compared, is_finished=is_finished)
     review = replace(review, notes=(*notes, *review.notes), verdict=_with_share(review))
+    is_left = any(reason.code in LEFT_TO_THE_NEXT_RUN for reason in review.verdict.reasons)
     try:
-        if memory:
+        # The next run asks what this one did, to the letter: then what is under way answers it.
+        if memory and not (options.batch and is_left):
             memory.keep(scanned.readings)
         if is_finished:
             _move(compared.after, known, memory, options)

@@ -1,7 +1,7 @@
 """What a review and a scan do alike: the run so far, evidence, and an end that is always a verdict."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +10,7 @@ from reviewbot import __version__
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import read_settings
-from reviewbot.core import ChangeSet, Finding, GateRules, Outcome, Review, Trigger
+from reviewbot.core import ChangeSet, Conclusion, Finding, GateRules, Outcome, Review, Trigger
 from reviewbot.engine import Engine, choose_engine
 from reviewbot.errors import Interrupted, NoReview, RepositoryError, ReviewbotError, own_fault
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
@@ -29,10 +29,15 @@ from reviewbot.verdict.known import defer, is_deferrable
 from reviewbot.verdict.withholding import withhold
 
 if TYPE_CHECKING:
+    from reviewbot.agents.batches import Batches
+    from reviewbot.agents.claude import Claude
     from reviewbot.agents.subagents import AgentsReview
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Wraps a part of the work that may take long, with words for it."""
+
+LEFT_TO_THE_NEXT_RUN = frozenset({"batch_pending", "provider_outage", "no_review", "bad_arguments"})
+"""Reasons of a run that did not get all answers, or could not keep what it made of them."""
 
 Judged = TypeVar("Judged")
 
@@ -155,13 +160,14 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     from reviewbot.agents.prices import own_prices  # noqa: PLC0415
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
 
-    with run.step("asking the model agents"):
+    with ExitStack() as stack, run.step("asking the model agents"):
+        claude = connect(run.request.environment)
         agents = review_with_agents(
             run.changes,
             collected.evidence,
             unread,
             run.repository,
-            connect(run.request.environment),
+            claude,
             budget_usd=settings.budget_usd,
             models=settings.models,
             journal=run.journal,
@@ -170,6 +176,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             only=run.request.agents,
             settled=settled,
             hooks=run.request.hooks,
+            batches=_open_batches(run, claude, settings, stack),
             prices=own_prices(settings.prices),
         )
     run.spent.extend(agents.outcomes)
@@ -211,6 +218,36 @@ def defer_low(run: Run, findings: tuple[Finding, ...], rules: GateRules) -> tupl
     except RepositoryError:
         return findings
     return defer(findings, last.open, blocking, since)
+
+
+def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitStack) -> "Batches | None":
+    """What asks in batches, where the request wants that. Raises StateError."""
+    from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
+    from reviewbot.agents.batches import Batches  # noqa: PLC0415
+    from reviewbot.agents.prices import own_prices  # noqa: PLC0415
+
+    options = run.request.batches
+    if options is None:
+        return None
+    ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository))
+    prices = own_prices(settings.prices)
+    return Batches(claude, ledger, options.wait_seconds, run.step, run.journal, prices)
+
+
+def conclude_batches(request: Request, review: Review) -> None:
+    """Forget what was asked in batches, unless the next run has to go on from there. Raises StateError.
+
+    What a scan has read is kept elsewhere by now; another full scan pays anew.
+    """
+    options = request.batches
+    is_left = {reason.code for reason in review.verdict.reasons} & LEFT_TO_THE_NEXT_RUN
+    was_asked = review.outcomes or review.verdict.conclusion is not Conclusion.INCOMPLETE
+    if options is None or options.state is None or is_left or not was_asked:
+        return
+    from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
+
+    with BatchLedger(options.state, review.trigger.repository) as ledger:
+        ledger.clear()
 
 
 def readers_of(agents: "AgentsReview", before: Mapping[str, ReadBefore] = MappingProxyType({})) -> Readers:

@@ -83,6 +83,8 @@ def explain_gaps(ends: Iterable[tuple[Outcome, str]], failed: Mapping[str, str])
     for outcome, error_code in ends:
         agent, paths = outcome.task.agent, outcome.task.paths
         is_gap = agent in ("security", "test_fix") or (agent == "triage" and any(p in failed for p in paths))
+        # A task whose batch is under way is finished by the next run, whatever it is about.
+        is_gap = is_gap or error_code == "batch_pending"
         if outcome.stop is not Stop.DONE and is_gap:
             kinds.setdefault(stop_code(outcome.stop, error_code), []).append(outcome)
     return tuple(Reason(code, _sentence(code, outcomes, failed)) for code, outcomes in kinds.items())

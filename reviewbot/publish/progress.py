@@ -30,6 +30,7 @@ class Progress:
             self._clear()
 
     def _show(self, doing: str) -> None:
+        self._clear()
         with self._lock:
             self._shown = f"reviewbot: {doing} …"
             self._stream.write(self._shown + ("" if self._stream.isatty() else "\n"))
