@@ -79,7 +79,30 @@ def _say(sentence: str) -> None:
 def _review(options: argparse.Namespace) -> int:
     if options.journal == "full":
         _check_full_journal(options.out)
-    return _report(options, review_change)
+    if not options.prove:
+        return _report(options, review_change)
+    from reviewbot.prove import ProveRequest  # noqa: PLC0415 - nobody else runs code
+    from reviewbot.prove_review import ask_consent, prove_review  # noqa: PLC0415 - as above
+
+    if not options.test_command:
+        raise UsageError(
+            "--prove needs the command of the tests", help="Name it with --test-command COMMAND."
+        )
+    ask_consent(options.test_command, sys.stderr, sys.stdin, is_given=options.yes)
+
+    def read(request: Request, journal: Journal, step: Step) -> Review:
+        def again(told: tuple[str, str], usd: float) -> Review:
+            asked = replace(request.asked, overrides={**request.asked.overrides, "budget_usd": usd})
+            once_more = replace(request, asked=asked, agents=("test_fix",), told=(*request.told, told))
+            return review_change(once_more, journal, step)
+
+        review = review_change(request, journal, step)
+        head, out = review.trigger.head_sha, options.out
+        proving = ProveRequest(Path(), options.test_command, options.repo, head, out=out)
+        with step("proving the fix"):
+            return prove_review(review, proving, os.environ, again)
+
+    return _report(options, read)
 
 
 def _check_full_journal(out: Path | None) -> None:

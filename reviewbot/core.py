@@ -294,7 +294,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The one value that every publisher takes. ``patch`` holds the edits for failed tests, not proven.
+    """The one value that every publisher takes. ``patch`` holds the edits for failed tests.
+
+    ``proof`` is the sentence of a proof that its tests pass with the patch; empty: nobody has proven it.
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
     ``terms`` is a digest of what the agents were told beyond the change; empty where none was asked.
@@ -314,6 +316,7 @@ class Review:
     budget_usd: float = 2.00
     patch: bytes = b""
     terms: str = ""
+    proof: str = ""
 
     @property
     def cost_usd(self) -> float:

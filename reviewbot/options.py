@@ -81,6 +81,7 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_evidence_options(review)
     _add_setting_options(review)
     _add_output_options(review)
+    _add_proof_options(review)
     review.add_argument(
         "--journal",
         choices=("counts", "full"),
@@ -103,6 +104,15 @@ def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     replay.add_argument("--repo", type=_folder, default=Path(), metavar="DIR", help="the repository")
     _add_output_options(replay)
     replay.set_defaults(command="replay")
+
+
+def _add_proof_options(parser: argparse.ArgumentParser) -> None:
+    proof = parser.add_argument_group("proof of a fix (this runs code of the repository)")
+    proof.add_argument(
+        "--prove", action="store_true", help="run the tests without and with the fix, if there is one"
+    )
+    proof.add_argument("--test-command", type=given, metavar="COMMAND", help="what runs the tests")
+    proof.add_argument("--yes", action="store_true", help="agree to that beforehand")
 
 
 def _add_scan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

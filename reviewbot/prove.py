@@ -62,8 +62,19 @@ class ProveRequest:
 def run_prove(request: ProveRequest, environment: Mapping[str, str]) -> int:
     """Prove one patch, print what came of it, and write ``prove.json`` and ``prove.junit.xml`` to ``out``.
 
-    Returns 0 where the patch is proven and 1 where it is not. Raises UsageError and PatchRefused (exit 2)
-    for what was handed in, CannotProve (exit 3) where nothing could be run.
+    Returns 0 where the patch is proven and 1 where it is not. Raises as ``prove_patch`` does.
+    """
+    proof, setting = prove_patch(request, environment)
+    for sentence in (proof.sentence, *setting.notes):
+        print(terminal_text(sentence), file=sys.stdout)  # noqa: T201 - this is the command's answer
+    return proof.exit_code
+
+
+def prove_patch(request: ProveRequest, environment: Mapping[str, str]) -> tuple[Proof, Setting]:
+    """Prove one patch and write ``prove.json`` and ``prove.junit.xml`` to ``out``, if there is one.
+
+    Raises UsageError and PatchRefused (exit 2) for what was handed in, CannotProve (exit 3) where nothing
+    could be run.
     """
     if not request.command.strip() or request.seconds <= 0:
         raise UsageError(
@@ -90,9 +101,7 @@ def run_prove(request: ProveRequest, environment: Mapping[str, str]) -> int:
         proof, setting = _prove(request, repository, commit, patch, sandbox)
     if request.out:
         _write(request.out, render_proof_json(proof, setting), render_proof_junit(proof))
-    for sentence in (proof.sentence, *setting.notes):
-        print(terminal_text(sentence), file=sys.stdout)  # noqa: T201 - this is the command's answer
-    return proof.exit_code
+    return proof, setting
 
 
 def read_patch(path: Path) -> bytes:

@@ -40,6 +40,7 @@ ROWS = [
     ("publish",),
     ("prove_result", "prove_sandbox"),
     ("prove",),
+    ("prove_review",),
     ("steps",),
     ("patch_review",),
     ("pipeline", "doctor"),

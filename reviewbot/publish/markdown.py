@@ -116,6 +116,7 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
         not_shown=", ".join(summary.not_shown(review, groups)),
         patch=_patch(review.patch) if caps.full else "",
         has_patch=bool(review.patch),
+        proof=markdown_text(one_line(review.proof, 300)),
         reasons=_sentences(summary.reasons_beyond_headline(review), caps.sentences),
         ledger=markdown_ledger(review),
         spending=markdown_text(spending(review)),
