@@ -297,6 +297,7 @@ class Review:
     """The one value that every publisher takes. ``patch`` holds the edits for failed tests.
 
     ``proof`` is the sentence of a proof that its tests pass with the patch; empty: nobody has proven it.
+    ``suggests``: the policy wants fixes as GitHub's suggestion blocks, and the author may push to the branch.
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
     ``terms`` is a digest of what the agents were told beyond the change; empty where none was asked.
@@ -317,6 +318,7 @@ class Review:
     patch: bytes = b""
     terms: str = ""
     proof: str = ""
+    suggests: bool = False
 
     @property
     def cost_usd(self) -> float:

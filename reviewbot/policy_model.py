@@ -145,6 +145,11 @@ class PolicyFile(_Strict):
         description="Whether each high or critical security finding is handed to a second agent that tries "
         "to refute it; the default is true. What is refuted is shown and does not block.",
     )
+    suggestions: bool = Field(
+        default=False,
+        description="Whether a fix for a failed test is also offered as a suggestion that one click commits, "
+        "where its lines are in the diff and the branch is the repository's own; the default is false.",
+    )
     prices: dict[_Model, PriceEntry] = Field(
         default={},
         json_schema_extra={"additionalProperties": False},
@@ -192,6 +197,7 @@ ALLOWED = {
     "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
     "security-model": "the id of a model, such as claude-opus-5-5",
     "verify": "true or false",
+    "suggestions": "true or false",
     "prices": "a mapping from ids of models to `input`, `output` and prices of the cache",
     **dict.fromkeys(PRICE_KEYS, f"the dollars for a million tokens, from 0 to {LARGEST_PRICE:.0f}"),
     "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",

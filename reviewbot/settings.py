@@ -96,6 +96,7 @@ class Settings:
     test_fix_model: str = "claude-sonnet-5-5"
     security_model: str = "claude-opus-5-5"
     verify: bool = True
+    suggestions: bool = False
     prices: tuple[ModelPrice, ...] = ()
     analyzers: tuple[Analyzer, ...] = ANALYZERS
     skip_authors: tuple[str, ...] = ()
@@ -134,6 +135,7 @@ SCALARS = (
     "test_fix_model",
     "security_model",
     "verify",
+    "suggestions",
     "prices",
     "analyzers",
     "skip_authors",
@@ -256,6 +258,7 @@ _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "test_fix_model": _MODEL,
     "security_model": _MODEL,
     "verify": (_parse_switch, "true or false"),
+    "suggestions": (_parse_switch, "true or false"),
     "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
     "skip_authors": (_parse_logins, "a list of logins, such as renovate[bot], each at most once"),
 }

@@ -267,6 +267,7 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
         "test-fix-model      claude-sonnet-5-5                         built-in\n"
         "security-model      claude-opus-5-5                           built-in\n"
         "verify              true                                      built-in\n"
+        "suggestions         false                                     built-in\n"
         "prices              (none)                                    built-in\n"
         "analyzers           (none)                                    --analyzers\n"
         "skip-authors        (none)                                    built-in\n"

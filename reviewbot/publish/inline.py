@@ -4,7 +4,7 @@ Pure. GitHub refuses a whole review (422) for one comment outside the hunks it s
 which, so every place is checked here first.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reviewbot.core import ChangeStatus, FileChange, Finding, LineRanges, Location, Review, Side
@@ -17,6 +17,7 @@ from reviewbot.publish.sanitize import (
     one_line,
     shorten,
 )
+from reviewbot.publish.suggestion import Suggestion, suggest
 from reviewbot.text import cut_middle
 
 MOST_LINES = 10
@@ -78,14 +79,19 @@ def plan_inline(
     for finding in worthy:
         if finding.fingerprint in posted:
             continue
-        place = _place(finding, changes.get(finding.location.path) if finding.location else None)
+        suggestion = suggest(review, finding, _edited(finding, changes))
+        place = (
+            suggestion.location
+            if suggestion
+            else _place(finding, changes.get(finding.location.path) if finding.location else None)
+        )
         if place is None or len(already) + len(comments) >= limit:
             not_inline.append(finding)
             continue
         blocks = finding.fingerprint in review.verdict.blocking
         by_agent = finding.evidence.source == "agent"
         marker = finding_marker(finding.fingerprint, scope, key, by_agent=by_agent)
-        body = _body(finding, place, blocks) + marker
+        body = _body(finding, place, blocks, _offer(suggestion, review)) + marker
         comments.append(_comment(finding, place, body))
     return InlinePlan(tuple(comments), tuple(not_inline), already)
 
@@ -146,7 +152,19 @@ def _comment(finding: Finding, place: Location, body: str) -> InlineComment:
     )
 
 
-def _body(finding: Finding, place: Location, blocks: bool) -> str:
+def _edited(finding: Finding, changes: Mapping[str, FileChange]) -> FileChange | None:
+    """The file that the first edit of a finding is about."""
+    return next((changes.get(edit.path) for edit in finding.evidence.edits), None)
+
+
+def _offer(suggestion: Suggestion | None, review: Review) -> str:
+    if suggestion is None:
+        return ""
+    said = review.proof or "A model wrote this, and nobody has run it: read it before you commit it."
+    return f"{suggestion.block}\n\n*{markdown_text(one_line(said, 300))}*"
+
+
+def _body(finding: Finding, place: Location, blocks: bool, offer: str = "") -> str:
     """Everything but the code, which GitHub shows above the comment; ends in a blank line."""
     title = markdown_text(one_line(finding.evidence.title, 200))
     rule = markdown_code(one_line(finding.rule, 80))
@@ -156,6 +174,7 @@ def _body(finding: Finding, place: Location, blocks: bool) -> str:
         trace = markdown_fence(cut_middle(finding.evidence.trace, 1_500))
         parts.append(f"<details>\n<summary>trace</summary>\n\n{trace}\n</details>")
     parts += [f"*{markdown_text(one_line(remark, 300))}*" for remark in _remarks(finding, place)]
+    parts.append(offer)
     parts.append(f"Finding {markdown_code(finding.fingerprint)}")
     return "".join(f"{part}\n\n" for part in parts if part)
 
