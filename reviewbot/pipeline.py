@@ -125,7 +125,6 @@ def _judge(run: Run) -> Review:
         budget_usd=settings.budget_usd,
         patch=patch.data,
         terms="" if request.is_scan else terms,  # a scan has a baseline and no rounds
-        terms=terms,
         suggests=settings.suggestions and not trigger.is_fork,
     )
     return withhold(review, masker)
