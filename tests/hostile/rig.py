@@ -19,9 +19,11 @@ from reviewbot.publish.files import render
 from reviewbot.publish.inline import plan_inline
 from reviewbot.publish.markers import Scope
 from reviewbot.publish.progress import Progress
+from reviewbot.publish.tracking_issue import Memory, render_tracking_issue
 from reviewbot.request import Request
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.behaviours import Behaviour
+from reviewbot.verdict.baseline import compare, reader_of
 from tests.hostile.corpus import Planted
 from tests.publish.rendered import read
 from tests.repositories import Sandbox
@@ -30,6 +32,7 @@ BUDGET_USD = 4.0
 KEY = "sk-ant-api03-canary-1f0e9d8c7b6a5f4e3d2c1b0a"
 CANARY = "canary-4be1f0c2-outside-of-the-change"
 SCOPE = Scope("octo/app", 1)
+SERVER = "https://github.example"
 SINKS = ("text", "json", "markdown", "sarif", "junit", "codequality")
 
 _CONTROLS = re.compile(
@@ -196,6 +199,16 @@ def _output(held: Held) -> Iterator[str]:
             yield from _commands(name, text)
         if name.startswith(("markdown", "comment", "summary")):
             yield from _markup(name, text)
+        if name == "tracking":
+            yield from _markup(
+                name, _OWN_LINK.sub("]", text).replace("<sub>", "", 1).replace("</sub>", "", 1)
+            )
+
+
+_OWN_LINK = re.compile(
+    rf"\]\({SERVER}/{SCOPE.repository}/blob/[0-9a-f]{{40}}/(?!(?:[^)\s]*/)?\.\.?[/?])[\w./%~-]+\?plain=1#L\d+(?:-L\d+)?\)"
+)
+"""A link to lines at the scanned commit, as the tracking issue has them; none that leaves the repository."""
 
 
 def _commands(name: str, text: str) -> Iterator[str]:
@@ -235,5 +248,14 @@ def sinks(review: Review) -> dict[str, str]:
         "comment": render_summary_comment(
             review, scope=SCOPE, key=None, gate="The gate.", inline_posted=0, left_over=0
         ),
+        "tracking": _tracking_issue(review),
         **{f"comment {number}": each.body for number, each in enumerate(plan.comments)},
     }
+
+
+def _tracking_issue(review: Review) -> str:
+    readers = {reader_of(finding) for finding in review.findings}
+    compared = compare(None, review.findings, review.coverage, review.trigger.head_sha, readers)
+    return render_tracking_issue(
+        review, compared, Memory(compared.after), server=SERVER, scope=SCOPE, key=None
+    )

@@ -55,6 +55,8 @@ def plain_pass(*_: Any, **__: Any) -> Verdict:
         ("reviewbot.pipeline.decide", plain_pass, "verdict: pass"),
         ("reviewbot.publish.markdown.markdown_text", lambda text: text, "markdown renders"),
         ("reviewbot.publish.inline.markdown_text", lambda text: text, "comment"),
+        ("reviewbot.publish.tracking_issue.markdown_text", lambda text: text, "tracking renders"),
+        ("reviewbot.publish.tracking_issue.quote", lambda path, safe: "../../x", "tracking"),
     ],
 )
 def test_a_planted_weakness_is_seen(

@@ -194,3 +194,17 @@ def test_the_budget_is_neutral_only_in_a_scan(is_scan: bool, code: int) -> None:
 def test_a_scan_gates_nothing() -> None:
     verdict = decide([BLOCKER, FAILED_TEST], READ, [], GateRules(is_scan=True, fail_on_tests=True))
     assert (verdict.conclusion, verdict.advisory) == (Conclusion.PASS, ("f" * 16, "e" * 16))
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (1, "1 file was not reviewed (a0.py: ruff crashed)."),
+        (2, "2 files were not reviewed (a0.py: ruff crashed; and 1 more)."),
+        (12, "12 files were not reviewed (a0.py: ruff crashed; and 11 more)."),
+    ],
+)
+def test_files_that_nobody_read_are_counted_in_one_sentence(count: int, sentence: str) -> None:
+    rows = tuple(replace(UNREAD.files[0], path=f"a{number}.py") for number in range(count))
+    [reason] = decide([], Coverage(rows), [], GateRules()).reasons
+    assert (reason.code, reason.detail) == ("unreviewed", sentence)

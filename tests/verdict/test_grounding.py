@@ -4,7 +4,7 @@ import pytest
 
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
-from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side
+from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side, Suppression
 from reviewbot.masking import mask
 from reviewbot.verdict.grounding import ground_evidence, touches
 from tests.repositories import Sandbox
@@ -223,6 +223,17 @@ def test_a_result_that_is_worse_but_a_guess_cannot_push_out_one_that_is_sure(
             (Severity.HIGH, 0.95),
         }
         assert len({one.fingerprint for one in found}) == 2
+
+
+@pytest.mark.parametrize("silenced", [{"advisory": True}, {"suppression": Suppression.BASE}])
+def test_a_worse_result_that_is_silenced_cannot_swallow_one_that_blocks(
+    sandbox: Sandbox, commits: tuple[str, str], silenced: dict[str, object]
+) -> None:
+    quiet = at(3, source="sarif", severity=Severity.CRITICAL, **silenced)
+    for order in ((at(3), quiet), (quiet, at(3))):
+        [finding] = ground(sandbox, *commits, *order)
+        assert (finding.severity, finding.evidence.advisory) == (Severity.HIGH, False)
+        assert finding.evidence.suppression is Suppression.NONE
 
 
 def test_what_a_weaker_result_of_the_rule_cannot_push_out_may_repeat_it(
