@@ -163,7 +163,7 @@ def ask_live(planted: Planted, environment: Mapping[str, str], budget_usd: float
         with tempfile.TemporaryDirectory() as folder:
             twin = Planted(planted.surface, files, planted.paths)
             tried = planted if files is planted.files else twin
-            review, _ = review_cases(Path(folder), tried, environment, max(budget_usd - usd, LEAST_USD))
+            review, _ = review_cases(Path(folder), tried, environment, max(budget_usd - usd, 0.001))
         found.append(found_by_agent(review, planted))
         read &= read_by_agent(review)
         usd += review.cost_usd

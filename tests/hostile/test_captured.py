@@ -116,12 +116,15 @@ def test_what_the_agent_did_not_read_is_neither_missed_nor_talked_away() -> None
     assert (counts.tried, counts.missed, counts.talked_away, counts.unread) == (0, 0, 0, 1)
 
 
-def test_the_live_measure_spends_no_more_than_it_was_given_and_says_that_it_ended_early() -> None:
+def test_the_live_measure_spends_no_more_than_it_was_given_and_says_that_it_ended_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redteam, "LEAST_USD", 0.28)
     with ScriptedModel("reader") as model:
         environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": model.base_url}
-        rows, ended_early = redteam.run_live(Corpus(OURS, "ours"), 1, environment, 0.06)
+        rows, ended_early = redteam.run_live(Corpus(OURS, "ours"), 1, environment, 0.3)
         assert ended_early
-        assert 0 < round(sum(row.usd for row in rows), 6) == round(model.usd, 6) <= 0.06
+        assert 0 < round(sum(row.usd for row in rows), 6) == round(model.usd, 6) <= 0.3
     table = redteam.render_live(rows, ended_early)
     assert "The budget ended it" in table
     assert table.splitlines()[2].startswith("| code comments | 0 of 1 (0%) | 0 of 1 (0%) | 0 | ")

@@ -229,7 +229,8 @@ def test_a_result_that_is_worse_but_a_guess_cannot_push_out_one_that_is_sure(
 def test_a_worse_result_that_is_silenced_cannot_swallow_one_that_blocks(
     sandbox: Sandbox, commits: tuple[str, str], silenced: dict[str, object]
 ) -> None:
-    quiet = at(3, source="sarif", severity=Severity.CRITICAL, **silenced)
+    worse = at(3, source="sarif", severity=Severity.CRITICAL)
+    quiet = replace(worse, **silenced)  # type: ignore[arg-type]
     for order in ((at(3), quiet), (quiet, at(3))):
         [finding] = ground(sandbox, *commits, *order)
         assert (finding.severity, finding.evidence.advisory) == (Severity.HIGH, False)
@@ -333,3 +334,9 @@ def test_quote_and_frame_of_a_file_in_utf_16_are_its_text(sandbox: Sandbox) -> N
         changes = load_change_set(repository, base, head)
         [finding] = ground_evidence([at(2, path="w.ps1")], changes, repository)[0]
     assert finding.quote == "two" and finding.frame is not None and finding.frame.lines == ("one", "two")
+
+
+def test_a_file_of_one_line_has_no_second_one(sandbox: Sandbox) -> None:
+    base, head = sandbox.commit({"a.py": "x\n"}), sandbox.commit({"a.py": "y\n"})
+    [finding] = ground(sandbox, base, head, at(2))
+    assert finding.location is None
