@@ -55,7 +55,7 @@ class Place:
 class NotUploaded(ReviewbotError):
     """A review that code scanning cannot take without calling something fixed that is not."""
 
-    help = ""
+    help = "Let a whole pull request or the workflow's own branch be read to the end."
 
 
 def find_place(review: Review, environment: Mapping[str, str], *, is_scan: bool) -> Place:
