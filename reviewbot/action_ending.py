@@ -60,6 +60,19 @@ def upload_to_code_scanning(
     return replace(ending, problems=(*ending.problems, *said))
 
 
+QUIET = "This run was asked to post nothing and to keep nothing: its reports are all that it leaves."
+
+
+def quiet(review: Review, *, is_part: bool) -> Ending:
+    """The end of a run that posts nothing; what passed in a part has not passed as a whole."""
+    if not is_part or review.verdict.conclusion is not Conclusion.PASS:
+        return Ending(review, QUIET)
+    said = "Nothing blocks in the part that was asked for; the rest was not reviewed."
+    reasons = (Reason("partial", said), *review.verdict.reasons)
+    verdict = replace(review.verdict, conclusion=Conclusion.INCOMPLETE, reasons=reasons)
+    return Ending(replace(review, verdict=verdict), QUIET)
+
+
 def refuse(review: Review, error: ReviewbotError) -> Review:
     """The same review, its verdict no success whatever it was."""
     refused = failed_review(review.trigger, error, review.changes).verdict

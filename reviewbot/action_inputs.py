@@ -17,6 +17,7 @@ from reviewbot.core import Review, Severity
 from reviewbot.credentials import JOB_TOKEN, JOB_URL, RULE, is_set
 from reviewbot.errors import UsageError
 from reviewbot.github_answers import SharedPolicy
+from reviewbot.patterns import parse_patterns
 from reviewbot.settings import MAXIMUM_BUDGET_USD, POLICY_PATH, Engine, OnIncomplete
 from reviewbot.text import printable
 
@@ -54,8 +55,15 @@ NAMES = (
     "max-comments",
     "state-key",
     "upload-sarif",
+    "state",
+    "paths",
+    "agents",
+    "dry-run",
 )
 """The inputs of action.yml, in its order."""
+
+AGENTS = ("triage", "security", "test_fix")
+"""The agents that a manual run may choose from; what security says is looked at twice as always."""
 
 _SECRET = frozenset({"anthropic-api-key", "github-token", "state-key"})
 _PREFIX = "INPUT_"
@@ -101,6 +109,20 @@ class Inputs:
     max_comments: int = DEFAULT_COMMENTS
     state_key: bytes | None = field(default=None, repr=False)
     upload_sarif: bool = False
+    state: str = ""
+    paths: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only a part is reviewed, which must not be taken for the whole."""
+        return bool(self.paths or self.agents)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the run posts nothing and keeps nothing."""
+        return self.dry_run or self.is_part
 
     def asked(self, shared: SharedPolicy | None) -> Asked:
         """What they say about settings: only what is stricter counts."""
@@ -141,11 +163,15 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         max_comments=DEFAULT_COMMENTS if comments is None else int(comments),
         state_key=_key(value("state-key", "")),
         upload_sarif=_one_of("upload-sarif", given, ("auto", "never")) == "auto",
+        state=value("state", ""),
+        paths=parse_patterns(_lines(value("paths", "")), "The input `paths`:"),
+        agents=_agents(given),
+        dry_run=_one_of("dry-run", given, ("true", "false")) == "true",
     )
 
 
 def refuse_choices(inputs: Inputs) -> None:
-    """Raise InputError for inputs that choose commits: here the event says what is reviewed.
+    """Raise InputError for inputs that choose what is reviewed: here the event says that.
 
     On a pull request the workflow file, and so the inputs, may come from the change itself.
     """
@@ -154,6 +180,10 @@ def refuse_choices(inputs: Inputs) -> None:
         "pull-request": inputs.pull_request is not None,
         "base": bool(inputs.base),
         "head": bool(inputs.head),
+        "state": bool(inputs.state),
+        "paths": bool(inputs.paths),
+        "agents": bool(inputs.agents),
+        "dry-run": inputs.dry_run,
     }
     for name, given in chosen.items():
         if given:
@@ -213,6 +243,13 @@ def _pull_number(given: Mapping[str, str]) -> int | None:
     if number == 0:
         raise _refused("pull-request", "0", "the number of a pull request")
     return None if number is None else int(number)
+
+
+def _agents(given: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(given.get("agents", "").replace(",", " ").lower().split())
+    if not set(names) <= set(AGENTS):
+        raise _refused("agents", given["agents"], f"some of {', '.join(AGENTS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def _lines(text: str) -> tuple[str, ...]:

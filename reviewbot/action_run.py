@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from reviewbot.action_ending import Ending, advised, answered, refuse, upload_to_code_scanning
+from reviewbot.action_ending import QUIET, Ending, advised, answered, quiet, refuse, upload_to_code_scanning
 from reviewbot.action_evidence import Place, fetch_artifacts, fetch_jobs
 from reviewbot.action_inputs import (
     InputError,
@@ -167,7 +167,7 @@ class _Run:
                     self.jobs = fetch_jobs(github, self._place(), self.trigger.head_sha, self.run_id)
             with repository:
                 ending = self._review_and_publish(repository, target, github)
-            if self.inputs.upload_sarif and not self.command.is_advice:
+            if self.inputs.upload_sarif and not (self.command.is_advice or self.inputs.is_quiet):
                 with self.step("handing the findings to code scanning"):
                     ending = upload_to_code_scanning(ending, github, self.environment, is_scan=self.is_scan)
         ending = replace(self.reply(ending), baseline=self.baseline)
@@ -220,6 +220,8 @@ class _Run:
         self.is_scan = inputs.mode == "scan" or (isinstance(event, ScheduleEvent) and inputs.mode == "auto")
         self.trigger = replace(self.trigger, pull_number=inputs.pull_request)
         named = Named(inputs.pull_request, inputs.base, inputs.head)
+        if inputs.state and not self.is_scan:
+            raise InputError("The input `state` is for scans.", help="Leave it out, or set `mode: scan`.")
         if self.is_scan:
             self.is_tracked = is_default_branch(event) and not inputs.head
             return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))
@@ -252,6 +254,8 @@ class _Run:
         review = self._review(repository, target, request, notes)
         if self.command.is_advice:
             return advised(review)
+        if self.inputs.is_quiet:
+            return quiet(review, is_part=self.inputs.is_part)
         ending = self._publish(review, target, github, repository)
         if not self._turned_out_read_only(ending):
             return ending
@@ -275,8 +279,7 @@ class _Run:
         return self.review
 
     def _desk(self) -> Desk:
-        server = self.environment.get("GITHUB_SERVER_URL") or "https://github.com"
-        return Desk(self.github if self.is_tracked else None, self.inputs.state_key, server)
+        return Desk.of(self.github if self.is_tracked else None, self.inputs, self.environment)
 
     def _stop_if_superseded(self, target: Target, github: GitHub) -> None:
         """Ask no model about a head that is no longer there. Raises HeadMoved."""
@@ -299,7 +302,8 @@ class _Run:
             environment=reviewed_environment(self.environment, inputs),
             secrets_possible=self.secrets_possible,
             full=self.command.full,
-            agents=self.command.agents,
+            agents=self.command.agents or inputs.agents,
+            paths=inputs.paths,
             secrets=tuple(
                 filter(
                     None,
@@ -353,6 +357,8 @@ class _Run:
         """
         if review.trigger.kind in JOB_GATES:
             return Ending(review, JOB_GATE)
+        if self.inputs.is_quiet:
+            return Ending(review, QUIET)
         if self.github is None or not review.trigger.head_sha or self.command.is_advice:
             return Ending(review, ADVISORY)
         name = check_name(review.trigger, is_scan=self.is_scan)

@@ -1,8 +1,14 @@
 """A scan as a run on GitHub: held against the tracking issue, which is brought up to date by it."""
 
+import os
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 from reviewbot.action_ending import refuse
+from reviewbot.action_inputs import InputError, Inputs
 from reviewbot.change.git import Repository
 from reviewbot.change.payload import DispatchEvent, ScheduleEvent
 from reviewbot.core import Review, Trigger
@@ -16,6 +22,7 @@ from reviewbot.scan import Scan, scan_repository
 from reviewbot.scan_baseline import NOT_TRACKED
 from reviewbot.scan_options import DEFAULTS, ScanOptions
 from reviewbot.steps import Step
+from reviewbot.text import printable
 from reviewbot.verdict.baseline import render_baseline
 
 
@@ -23,13 +30,52 @@ from reviewbot.verdict.baseline import render_baseline
 class Desk:
     """What a scan on GitHub needs beside a scan; ``github`` is None where no issue tracks it.
 
-    ``server`` is the address of GitHub itself, for links.
+    ``server`` is the address of GitHub itself, for links. ``keeps``: what is known moves with this scan.
     """
 
     github: GitHub | None
     key: bytes | None
     server: str
     options: ScanOptions = DEFAULTS
+    keeps: bool = True
+
+    @classmethod
+    def of(cls, github: GitHub | None, inputs: Inputs, environment: Mapping[str, str]) -> Self:
+        """The desk of a run; ``github`` is None where another than the default branch is scanned.
+
+        Raises InputError for a folder of state that cannot be used.
+        """
+        keeps = github is not None and not inputs.is_quiet
+        folder = find_state_folder(Path(environment.get("GITHUB_WORKSPACE", "")), inputs.state)
+        options = ScanOptions(state=folder if keeps else None)
+        server = environment.get("GITHUB_SERVER_URL") or "https://github.com"
+        return cls(github, inputs.state_key, server, options, keeps)
+
+
+def find_state_folder(workspace: Path, named: str) -> Path | None:
+    """The folder of the input ``state`` below the workspace; None where the input is empty.
+
+    Raises InputError where it leads out of the workspace, or it or what is in it is a link or no plain file.
+    """
+    if not named:
+        return None
+    parts, folder = Path(named).parts, workspace
+    if Path(named).is_absolute() or ".." in parts or not parts or "\0" in named:
+        raise _unusable(named, "leads out of the workspace")
+    for part in parts:
+        folder /= part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise _unusable(named, "is a link or no folder")
+    if folder.is_dir():
+        for entry in os.scandir(folder):
+            if not stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
+                raise _unusable(named, "holds a link or a folder")
+    return folder
+
+
+def _unusable(named: str, why: str) -> InputError:
+    said = f"The input `state` is {printable(named)!r}, which {why}."
+    return InputError(said, help="Give a folder of its own in the workspace, such as `.reviewbot-state`.")
 
 
 def is_default_branch(event: DispatchEvent | ScheduleEvent) -> bool:
@@ -52,11 +98,11 @@ def scan_on_github(  # noqa: PLR0917 - the five of a review, and the desk
             tracked = read_tracked(desk.github, trigger.repository, desk.key)
     scan = scan_repository(repository, trigger, request, journal, step, desk.options, tracked)
     review = scan.review
-    if desk.github and scan.compared:
+    if desk.github and desk.keeps and scan.compared:
         with step("writing the tracking issue"):
             review = _track(scan, tracked, desk.github, desk)
-    baseline = render_baseline(scan.compared.after) if scan.compared and scan.is_finished else None
-    return review, baseline
+    is_whole = scan.compared is not None and scan.is_finished and not (request.paths or request.agents)
+    return review, render_baseline(scan.compared.after) if is_whole and scan.compared else None
 
 
 def _track(scan: Scan, tracked: Tracked, github: GitHub, desk: Desk) -> Review:

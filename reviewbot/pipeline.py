@@ -87,7 +87,7 @@ def _judge(run: Run) -> Review:
     request, repository, changes, trigger = run.request, run.repository, run.changes, run.trigger
     settled = settle(run)
     settings, engine = settled.settings, settled.engine
-    changes, excluded = settle_exclusions(repository, trigger.policy_sha, changes, settings)
+    changes, excluded = settle_exclusions(repository, trigger.policy_sha, changes, settings, request.paths)
     run = replace(run, changes=changes)
     collected = collect(run, settings, excluded, is_scan=request.is_scan)
     masker = make_masker(request, changes, repository.read_object, collected)

@@ -83,7 +83,9 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
     request, repository, trigger = scan.request, scan.repository, scan.trigger
     settings, policy_notes = read_settings(repository, trigger.policy_sha, request.asked)
     engine = choose_engine(settings.engine, request.environment, secrets_possible=request.secrets_possible)
-    changes, excluded = settle_exclusions(repository, trigger.policy_sha, scan.changes, settings)
+    changes, excluded = settle_exclusions(
+        repository, trigger.policy_sha, scan.changes, settings, request.paths
+    )
     # Its hashes look like secrets, and to read it anew would cost something in every scan.
     excluded = {**excluded, **{c.path: OWN_FILE for c in changes.files if c.path == BASELINE_PATH}}
     scan = replace(scan, changes=changes)

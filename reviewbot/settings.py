@@ -7,15 +7,12 @@ command line. Policy bytes are parsed in ``policy``, which is imported only wher
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
+from reviewbot.patterns import matching
 from reviewbot.text import printable
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 Engine = Literal["auto", "claude", "analyzers"]
 OnIncomplete = Literal["fail", "neutral"]
@@ -120,9 +117,6 @@ class Settings:
 
 POLICY_PATH = ".github/reviewbot.yml"
 """Where the policy stands in a repository; read at the policy commit only."""
-
-LONGEST_NAME = 255
-"""Characters in one part of a path (NAME_MAX of POSIX systems)."""
 
 SCALARS = (
     "engine",
@@ -280,7 +274,7 @@ def gate_rules(settings: Settings, paths: Iterable[str], *, is_scan: bool = Fals
 def _threshold(settings: Settings, path: str) -> Threshold:
     fail_on, confidence = settings.fail_on, settings.minimum_confidence
     for rule in settings.path_rules:
-        if _matching((rule.pattern,), path) is None:
+        if matching((rule.pattern,), path) is None:
             continue
         if rule.fail_on is not None and _rules(settings, "fail_on"):
             fail_on = rule.fail_on
@@ -306,32 +300,10 @@ def excluded_by(settings: Settings, path: str) -> str | None:
     """
     if not settings.exclude:
         return None
-    number = _matching(settings.exclude, path)
+    number = matching(settings.exclude, path)
     if number is None:
         return None
     return f"{printable(settings.exclude[number])} ({settings.origins.get(f'exclude[{number}]', 'built-in')})"
-
-
-def _matching(patterns: tuple[str, ...], path: str) -> int | None:
-    """The number of the pattern that selects ``path``, by git's own rules, or None.
-
-    pathspec compiles to regular expressions in which ``.`` stops at a line feed and ``$`` matches
-    before a last one, so a file name could slip past a rule with one: it is matched without. Its
-    regular expressions backtrack, too: a name longer than any file system takes matches nothing.
-    """
-    if max(map(len, path.split("/"))) > LONGEST_NAME:
-        return None
-    result = _specification(patterns).check_file(
-        path.replace("\n", "\N{REPLACEMENT CHARACTER}"), separators=()
-    )
-    return result.index if result.include else None
-
-
-@lru_cache(maxsize=1024)
-def _specification(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 0.09 s that only runs with patterns pay
-
-    return GitIgnoreSpec.from_lines(patterns, backend="simple")
 
 
 def hyphenated(field_name: str) -> str:

@@ -14,7 +14,7 @@ ROWS = [
     ("claims", "ledger"),
     ("core", "errors", "text", "secret_shapes", "json_rules", "records"),
     ("earlier",),
-    ("masking",),
+    ("masking", "patterns"),
     ("credentials",),
     (
         "state_file",
@@ -81,7 +81,7 @@ DOORS = {
     "jinja2": {"templates"},
     "yaml": {"policy", "evidence.checkouts"},
     "pydantic": {"policy", "policy_model", "agents.answers", "agents.spec", "agents.verify_answer"},
-    "pathspec": {"settings"},
+    "pathspec": {"patterns"},
     "defusedxml": {"evidence.junit"},
     "rich": {"publish.terminal"},
     "sqlite3": {"state_file"},

@@ -1,0 +1,139 @@
+"""Manual runs and what a scan keeps between runs of the action: every input with a real payload."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reviewbot.testing import ScriptedModel
+from tests.github.events import pull_request_event, schedule_event, workflow_dispatch_event
+from tests.github.fake import FakeGitHub
+from tests.repositories import Sandbox
+from tests.test_action import CLEAN, FAULT, NAME, Bench
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+RIGHTS = {"contents": "read", "pull-requests": "write", "checks": "write", "issues": "write"}
+
+
+@pytest.fixture
+def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
+    with FakeGitHub() as fake:
+        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
+        yield Bench(fake, sandbox, tmp_path)
+        assert fake.refused == []
+
+
+def by_hand(bench: Bench, **inputs: Any) -> int:
+    token = bench.fake.token(permissions=RIGHTS)
+    payload = workflow_dispatch_event(bench.fake, NAME)
+    return bench.run("workflow_dispatch", payload, **{"engine": "analyzers", "github_token": token, **inputs})
+
+
+def scheduled(bench: Bench, **inputs: Any) -> int:
+    token = bench.fake.token(permissions=RIGHTS)
+    return bench.run("schedule", schedule_event(bench.fake, NAME), github_token=token, **inputs)
+
+
+def left_nothing(bench: Bench) -> bool:
+    posted = (bench.fake.check_runs(NAME), bench.fake.issues(NAME), bench.fake.issue_comments(NAME, 1))
+    return posted == ([], [], []) and bench.fake.reviews(NAME, 1) == []
+
+
+def rows(bench: Bench) -> dict[str, str]:
+    return {row["path"]: row["status"] for row in bench.report["coverage"]["files"]}
+
+
+@pytest.mark.parametrize("what", [{"pull_request": "1"}, {"mode": "scan"}], ids=["pull request", "scan"])
+def test_a_dry_run_reports_and_leaves_nothing(bench: Bench, what: dict[str, str]) -> None:
+    bench.pull_request(FAULT)
+    given = {**what, "dry_run": "true"}
+    assert by_hand(bench, **given) == (1 if "pull_request" in what else 0)
+    assert left_nothing(bench)
+    assert bench.written["verdict"] == ("fail" if "pull_request" in what else "pass")
+    assert "post nothing and to keep nothing" in bench.summary.read_text()
+
+
+def test_a_path_filter_looks_at_these_files_and_is_never_a_pass_of_the_whole(bench: Bench) -> None:
+    bench.sandbox.commit({"other/fault.py": FAULT})
+    bench.pull_request(CLEAN)
+    assert by_hand(bench, pull_request="1", paths="*.md\n/app.py") == 0
+    assert rows(bench) == {"app.py": "reviewed", "other/fault.py": "excluded"}
+    assert bench.written["verdict"] == "incomplete"
+    assert bench.codes[0] == "partial"
+    assert left_nothing(bench)
+    assert by_hand(bench, pull_request="1", paths="other/**") == 1
+    assert bench.written["verdict"] == "fail"
+    assert left_nothing(bench)
+
+
+def test_a_path_filter_holds_for_a_range_and_for_a_scan(bench: Bench) -> None:
+    bench.sandbox.commit({"other/fault.py": FAULT})
+    head = bench.pull_request(CLEAN)
+    assert by_hand(bench, base="main", head=head, paths="app.py") == 0
+    assert rows(bench)["other/fault.py"] == "excluded"
+    assert by_hand(bench, mode="scan", head=head, paths="other") == 0
+    assert rows(bench) == {"README.md": "excluded", "app.py": "excluded", "other/fault.py": "reviewed"}
+    assert bench.written["baseline"] == ""
+    assert left_nothing(bench)
+
+
+@pytest.mark.parametrize("paths", ["nothing/here", "!", "#"])
+def test_a_path_filter_that_selects_nothing_is_an_error(bench: Bench, paths: str) -> None:
+    bench.pull_request(FAULT)
+    assert by_hand(bench, pull_request="1", paths=paths) == 2
+    assert left_nothing(bench)
+
+
+def test_the_agents_and_the_budget_of_a_manual_run_are_those_that_were_asked_for(bench: Bench) -> None:
+    bench.pull_request(FAULT)
+    with ScriptedModel("reader") as model:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        by_hand(bench, pull_request="1", agents="security", budget_usd="1.5", **asking)
+    assert {agent["name"] for agent in bench.report["agents"]} - {"verify"} == {"security"}
+    assert bench.report["cost"]["budget_usd"] == 1.5
+    assert left_nothing(bench)
+    assert by_hand(bench, pull_request="1", agents="everyone") == 2
+
+
+@pytest.mark.parametrize(
+    "given", [{"paths": "a"}, {"agents": "triage"}, {"dry_run": "true"}, {"state": "x"}], ids=str
+)
+def test_a_change_cannot_choose_what_is_reviewed_of_it(bench: Bench, given: dict[str, str]) -> None:
+    bench.pull_request(FAULT)
+    payload = pull_request_event(bench.fake, NAME, 1)
+    assert bench.run("pull_request", payload, engine="analyzers", **given) == 2
+    assert "cannot be used on this event" in bench.report["verdict"]["reasons"][0]["detail"]
+
+
+def test_state_lets_the_next_scan_pay_only_for_what_changed(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    with ScriptedModel("reader") as model:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        assert scheduled(bench, state=".reviewbot-state", **asking) == 0
+        first = len(model.requests)
+        assert first > 0
+        assert (bench.workspace / ".reviewbot-state/scan.sqlite3").is_file()
+        assert scheduled(bench, state=".reviewbot-state", **asking) == 0
+        assert len(model.requests) == first
+        assert "unchanged since agents read them" in bench.summary.read_text()
+
+
+def test_a_folder_of_state_with_a_link_in_it_or_on_the_way_is_refused(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    outside = bench.folder / "outside"
+    outside.mkdir()
+    (bench.workspace / "link").symlink_to(outside)
+    (bench.workspace / "held").mkdir()
+    (bench.workspace / "held/scan.sqlite3").symlink_to(outside / "x")
+    for named in ("link", "link/below", "held", "/tmp", "../outside", "."):
+        assert scheduled(bench, engine="analyzers", state=named) == 2, named
+    assert list(outside.iterdir()) == []
+
+
+def test_state_is_for_scans(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    assert by_hand(bench, pull_request="1", state="kept") == 2
+    assert not (bench.workspace / "kept").exists()
