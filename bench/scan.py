@@ -1,4 +1,5 @@
-"""What scans of real code cost: the first, the second, one after 1 % of the files changed, and a full one.
+"""What scans of real code cost in batches: the first, the second, one after 1 % of the files changed, and a
+full one; and the first one live, with the share of its dollars that batches take.
 
     python bench/scan.py FOLDER [FOLDER ...]
 
@@ -29,14 +30,14 @@ from reviewbot.testing import ScriptedModel
 HEADER = "| scan | files | lines | read by agents | unchanged | requests | usd | wall s | MiB | verdict |"
 
 
-def scan(folder: Path, url: str, *, full: bool) -> dict[str, object]:
+def scan(folder: Path, url: str, *, full: bool, live: bool) -> dict[str, object]:
     """Scan the repository in ``folder`` in this process; what the table says of it."""
     request = Request(
         folder=folder / "repository",
         asked=Asked(overrides={"engine": "claude", "budget_usd": 1000.0}),
         environment={"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": url},
     )
-    options = ScanOptions(state=folder / "state", full=full)
+    options = ScanOptions(state=folder / ("live" if live else "state"), full=full, batch=not live)
     review = scan_local(request, None, Journal(), lambda _: nullcontext(), options)
     rows = review.coverage.files
     unchanged = sum("unchanged since" in row.reason for row in rows)
@@ -50,10 +51,18 @@ def scan(folder: Path, url: str, *, full: bool) -> dict[str, object]:
     }
 
 
-def measure(what: str, folder: Path, *, full: bool = False) -> None:
-    """Scan in a process of its own and print a row."""
+def measure(what: str, folder: Path, *, full: bool = False, live: bool = False) -> float:
+    """Scan in a process of its own and print a row; its dollars."""
     with ScriptedModel(answer_shortly) as model, tempfile.TemporaryFile() as output:
-        command = [sys.executable, __file__, "--one", str(folder), model.base_url, "full" if full else ""]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            str(folder),
+            model.base_url,
+            "full" if full else "",
+            "live" if live else "",
+        ]
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=output)
         _, _, usage = os.wait4(process.pid, 0)
@@ -63,6 +72,7 @@ def measure(what: str, folder: Path, *, full: bool = False) -> None:
     names = ("files", "lines", "agents", "unchanged", "requests", "usd")
     cells = [what, *(f"{row[name]}" for name in names), f"{seconds:.1f}", f"{usage.ru_maxrss // 1024}"]
     print("|", " | ".join((*cells, row["verdict"])), "|", flush=True)
+    return float(row["usd"])
 
 
 def commit(repository: Path) -> None:
@@ -75,7 +85,9 @@ def commit(repository: Path) -> None:
 def main() -> int:
     """Make the repository, scan it four times and print the table."""
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(scan(Path(sys.argv[2]), sys.argv[3], full=bool(sys.argv[4]))))
+        print(
+            json.dumps(scan(Path(sys.argv[2]), sys.argv[3], full=bool(sys.argv[4]), live=bool(sys.argv[5])))
+        )
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder, repository = Path(name), Path(name) / "repository"
@@ -86,7 +98,8 @@ def main() -> int:
         commit(repository)
         print(HEADER)
         print("|---" * 10 + "|")
-        measure("first", folder)
+        live = measure("first, live", folder, live=True)
+        batched = measure("first", folder)
         measure("second", folder)
         files = sorted(repository.rglob("*.py"))
         for path in files[:: max(1, len(files) // max(1, len(files) // 100))]:
@@ -94,6 +107,7 @@ def main() -> int:
         commit(repository)
         measure("1 % of the files changed", folder)
         measure("full", folder, full=True)
+        print(f"\nIn batches the first scan costs {batched / live:.0%} of what it costs live.")
     return 0
 
 

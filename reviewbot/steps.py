@@ -222,13 +222,13 @@ def defer_low(run: Run, findings: tuple[Finding, ...], rules: GateRules) -> tupl
 
 def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitStack) -> "Batches | None":
     """What asks in batches, where the request wants that. Raises StateError."""
+    options = run.request.batches
+    if options is None:
+        return None
     from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
     from reviewbot.agents.batches import Batches  # noqa: PLC0415
     from reviewbot.agents.prices import own_prices  # noqa: PLC0415
 
-    options = run.request.batches
-    if options is None:
-        return None
     ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository))
     prices = own_prices(settings.prices)
     return Batches(claude, ledger, options.wait_seconds, run.step, run.journal, prices)
