@@ -101,7 +101,8 @@ def plan_triage(files: Sequence[FileChange], *, smaller: bool = False) -> list[t
 
 def tell_of_tests(prompt: Prompt, failures: int) -> Prompt:
     """The prompt of a triage batch with what is known of the tests, which decides about test_fix."""
-    known = f"{failures} tests of this change failed." if failures else "No test is known to have failed."
+    noun = "test" if failures == 1 else "tests"
+    known = f"{failures} {noun} of this change failed." if failures else "No test is known to have failed."
     then = "" if failures else " Name test_fix for no file."
     return replace(prompt, user=(*prompt.user, {"type": "text", "text": known + then}))
 

@@ -81,6 +81,7 @@ def test_of_a_deleted_file_triage_is_shown_all_and_the_dear_agents_its_beginning
 def test_triage_is_told_whether_tests_failed() -> None:
     prompt = Prompt((), ({"type": "text", "text": "Sort."},))
     assert tell_of_tests(prompt, 0).user[-1]["text"].endswith("Name test_fix for no file.")
+    assert tell_of_tests(prompt, 1).user[-1]["text"] == "1 test of this change failed."
     assert tell_of_tests(prompt, 3).user[-1]["text"] == "3 tests of this change failed."
 
 
