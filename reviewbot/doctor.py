@@ -24,7 +24,7 @@ from reviewbot.evidence.analyzers import run_analyzers
 from reviewbot.github_api import GitHub, GitHubDenied, GitHubNotFound
 from reviewbot.github_here import connect_here, token_here
 from reviewbot.publish.sanitize import one_line, terminal_text
-from reviewbot.settings import Settings
+from reviewbot.settings import POLICY_PATH, Settings
 
 State = Literal["ok", "note", "FAIL"]
 
@@ -126,7 +126,7 @@ def _read_policies(folder: Path) -> tuple[Settings, list[Check]]:
             for sha in dict.fromkeys((trigger.head_sha, trigger.policy_sha)):
                 try:
                     settings, notes = read_settings(repository, sha, Asked())
-                    said = notes[0] if notes else f"None at {sha[:12]}: the built-in values hold."
+                    said = notes[0] if notes else f"No {POLICY_PATH} at {sha[:12]}: the built-in values hold."
                     checks.append(Check("ok", "policy", said))
                 except ReviewbotError as error:
                     checks.append(_failed("policy", error))

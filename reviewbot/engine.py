@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reviewbot.core import Reason
-from reviewbot.credentials import RULE, find_credentials, is_set
+from reviewbot.credentials import KEY, RULE, find_credentials, is_set
 from reviewbot.errors import MissingCredentials
 
 
@@ -45,7 +45,8 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
     if is_ci(environment):
         raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
     detail = "The model agents did not run: no Anthropic credentials are set here."
-    return Engine("analyzers", reason=Reason("no_credentials", detail))
+    remedy = f"Set {KEY} for the model agents, or do without them with `--engine analyzers`."
+    return Engine("analyzers", (remedy,), Reason("no_credentials", detail))
 
 
 def will_ask_claude(asked: object, environment: Mapping[str, str]) -> bool:

@@ -126,13 +126,27 @@ def test_every_action_is_named_by_a_commit(file: Path) -> None:
 @pytest.mark.parametrize("file", REVIEWS, ids=named)
 def test_examples_check_nothing_out_and_give_only_inputs_that_exist(file: Path) -> None:
     for job in load(file)["jobs"].values():
-        *before, step = job["steps"]
-        # Only the cache that a scan keeps its state in comes first; it fetches nothing of the repository.
-        assert [each["uses"].split("@")[0] for each in before] == ["actions/cache"] * (
-            "state" in step["with"]
-        )
-        assert step["uses"].startswith("OWNER/reviewbot@")
+        [step] = [each for each in job["steps"] if each["uses"].startswith("OWNER/reviewbot@")]
+        # Only the cache that a scan keeps its state in stands beside it; it fetches nothing of the repository.
+        others = [each["uses"].split("@")[0] for each in job["steps"] if each is not step]
+        assert others == (["actions/cache/restore", "actions/cache/save"] if "state" in step["with"] else [])
         assert set(step.get("with", {})) <= set(NAMES)
+
+
+def test_the_state_of_a_scan_is_saved_also_where_the_scan_fails() -> None:
+    [job] = load(ROOT / ".github/examples/scheduled.yml")["jobs"].values()
+    restore, scan, save = job["steps"]
+    assert save["if"] == "always()", "actions/cache by itself saves only after a success"
+    assert restore["with"]["path"] == save["with"]["path"] == scan["with"]["state"]
+    assert restore["with"]["key"] == save["with"]["key"]
+
+
+@pytest.mark.parametrize("file", REVIEWS, ids=named)
+def test_each_example_says_what_to_write_in_it(file: Path) -> None:
+    comments = " ".join(line.lstrip("# ") for line in file.read_text().split("name:")[0].splitlines())
+    assert "Write the owner and the commit of a release for OWNER and the zeros" in comments
+    secrets = len(set(re.findall(r"secrets\.(\w+)", file.read_text())))
+    assert ("set the two secrets" in comments, "set the secret" in comments) == (secrets == 2, secrets == 1)
 
 
 def test_examples_on_pull_requests_ask_for_the_events_that_are_reviewed_and_no_more_rights_than_needed() -> (

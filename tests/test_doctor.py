@@ -60,6 +60,15 @@ def test_where_nothing_is_missing_every_line_is_ok_or_a_note_and_no_token_is_spe
     ]
 
 
+def test_a_repository_without_a_policy_is_told_of_by_the_files_name(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a.txt": "1\n"})
+    _, lines = examine(sandbox.folder, {})
+    assert (
+        f"ok    policy       No .github/reviewbot.yml at {head[:12]}: the built-in values hold."
+        in lines_of("policy", lines)
+    )
+
+
 def test_every_analyzer_is_run_on_a_sample_of_its_own(sandbox: Sandbox) -> None:
     sandbox.commit({"a.txt": "1\n"})
     code, lines = examine(sandbox.folder, {})
