@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from reviewbot.agents.prefetch import MOST_NAMES, look_around
+from reviewbot.agents.prefetch import MOST_NAMES, Surroundings
 from reviewbot.agents.symbols import find_symbols
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
@@ -45,8 +45,10 @@ def main(folder: Path, commits: int) -> None:
             if not parents:
                 continue
             changes = load_change_set(repository, parents[0], head)
+            toolbox = Toolbox(repository, changes, Masker())
+            surroundings = Surroundings(toolbox.find_lines, toolbox.show_line)
             started = time.monotonic()
-            shown = look_around(changes.files, Toolbox(repository, changes, Masker()).find_lines)
+            shown = surroundings.look_around(changes.files)
             seconds.append(time.monotonic() - started)
             sizes.append(len(shown.encode()))
             symbols = find_symbols(changes.files, MOST_NAMES)

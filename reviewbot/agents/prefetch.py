@@ -1,13 +1,16 @@
 """What a reviewer would look for first, found before it is asked: it saves a dear model a turn.
 
-Two plain searches through head for the names in the hunks: where those that new lines use are defined,
-and who uses those that the change touches. Best effort within a bound: what is not found, or finds no
-room, the model can search for itself.
+Plain searches through head for the names in the hunks: where those that new lines use are defined, and
+who uses those that the change touches. Best effort within a bound: what is not found, or finds no room,
+the model can search for itself. A search reads the whole tree, so each name is sought once in a run, and
+what the floor claims is looked around while triage is asked.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
-from reviewbot.agents.symbols import callers_pattern, definitions_pattern, find_symbols
+from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.core import FileChange
 from reviewbot.text import visible_line
 
@@ -16,40 +19,96 @@ MOST_TOKENS = 1_000
 
 MOST_NAMES = 12
 MOST_ROWS = 12
-"""Lines of each of the two kinds that are shown; many more are looked at, since the hunks hold some."""
+"""Lines of each of the two kinds that are shown."""
 
-_LOOKED_AT = 200
-
-Row = tuple[str, int, str]
-"""A path as models are shown it, the number of a line in head, and the line."""
-
-FindLines = Callable[[str, int], Sequence[Row]]
-"""The first lines of head that a POSIX extended expression matches, masked; nothing where it cannot."""
+LOOKED_AT = 5_000
+"""Lines of one search that are looked at; most only mention the names."""
 
 
-def look_around(parts: Sequence[FileChange], find: FindLines) -> str:
-    """Lines of head that belong to what the hunks of some files speak of, or nothing."""
-    names = find_symbols(parts, MOST_NAMES)
-    kinds = (
-        ("Definitions of names that new lines use:", names.used, definitions_pattern),
-        ("Uses of names that the change defines or redefines:", names.changed, callers_pattern),
-    )
-    rows: list[str] = []
-    for title, wanted, pattern in kinds:
-        hits = find(pattern(wanted), _LOOKED_AT) if wanted else ()
-        unseen = [hit for hit in hits if not _is_shown(hit, parts)][:MOST_ROWS]
-        rows += [title, *(f"{path}:{line}: {text}" for path, line, text in unseen)] if unseen else []
-    return _cut(rows)
+class Hit(Protocol):
+    """A line of head as git found it: a secret in it is not masked yet."""
+
+    @property
+    def path(self) -> str:
+        """Git's path."""
+
+    @property
+    def line(self) -> int:
+        """Its number."""
+
+    @property
+    def text(self) -> str:
+        """Its text."""
 
 
-def _is_shown(hit: Row, parts: Sequence[FileChange]) -> bool:
-    path, line, _ = hit
-    return any(
-        hunk.head_start <= line < hunk.head_start + hunk.head_count
-        for part in parts
-        if visible_line(part.path) == path
-        for hunk in part.hunks
-    )
+class Surroundings:
+    """Looks around parts of a change. Threads may share it; a name is sought once.
+
+    ``find`` gives the first lines of head that a POSIX extended expression matches, nothing where it
+    cannot; ``show`` the line as models may see it.
+    """
+
+    def __init__(self, find: Callable[[str, int], Sequence[Hit]], show: Callable[[Hit], str]) -> None:
+        self._find = find
+        self._show = show
+        self._lock = threading.Lock()
+        self._defined: dict[str, list[Hit]] = {}
+        self._used: dict[str, list[Hit]] = {}
+        self._rows: dict[tuple[str, int], str] = {}
+
+    def look_around(self, parts: Sequence[FileChange]) -> str:
+        """Lines of head that belong to what the hunks of some files speak of, or nothing."""
+        names = find_symbols(parts, MOST_NAMES)
+        shown = _Shown(parts)
+        with self._lock:
+            self._seek((*names.used, *names.changed))
+            kinds = (
+                ("Definitions of names that new lines use:", names.used, self._defined),
+                ("Uses of names that the change defines or redefines:", names.changed, self._used),
+            )
+            rows: list[str] = []
+            for title, wanted, known in kinds:
+                unseen = [hit for hit in _first_hits(wanted, known) if not shown.holds(hit)][:MOST_ROWS]
+                said = [self._row(hit) for hit in unseen]
+                rows += [title, *said] if said else []
+        return _cut(rows)
+
+    def _row(self, hit: Hit) -> str:
+        place = (hit.path, hit.line)
+        if place not in self._rows:
+            self._rows[place] = f"{visible_line(hit.path)}:{hit.line}: {self._show(hit)}"
+        return self._rows[place]
+
+    def _seek(self, names: Iterable[str]) -> None:
+        """Search for the names that were not sought yet."""
+        new = [name for name in dict.fromkeys(names) if name not in self._defined]
+        for name in new:
+            self._defined[name], self._used[name] = [], []
+        for pattern in names_patterns(new):
+            for hit in self._find(pattern, LOOKED_AT):
+                for name in defined_on(hit.text).intersection(new):
+                    self._defined[name].append(hit)
+                for name in used_on(hit.text).intersection(new):
+                    self._used[name].append(hit)
+
+
+class _Shown:
+    """The lines of head that the hunks of some files show."""
+
+    def __init__(self, parts: Sequence[FileChange]) -> None:
+        self._hunks: dict[str, list[range]] = {}
+        for part in parts:
+            ranges = (range(hunk.head_start, hunk.head_start + hunk.head_count) for hunk in part.hunks)
+            self._hunks.setdefault(part.path, []).extend(ranges)
+
+    def holds(self, hit: Hit) -> bool:
+        return any(hit.line in lines for lines in self._hunks.get(hit.path, ()))
+
+
+def _first_hits(names: Sequence[str], known: Mapping[str, Sequence[Hit]]) -> list[Hit]:
+    """The hits of some names, each line once, in git's order."""
+    hits = {(hit.path, hit.line): hit for name in names for hit in known[name]}
+    return [hits[place] for place in sorted(hits)]
 
 
 def _cut(rows: Sequence[str]) -> str:

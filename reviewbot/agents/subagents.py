@@ -17,7 +17,7 @@ from reviewbot.agents.excerpts import mask_changes, mask_evidence
 from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.journal_lines import record_routes
-from reviewbot.agents.prefetch import look_around
+from reviewbot.agents.prefetch import Surroundings
 from reviewbot.agents.prices import LIST_PRICES, PriceList
 from reviewbot.agents.prompts import (
     Fence,
@@ -29,11 +29,11 @@ from reviewbot.agents.prompts import (
 from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
 from reviewbot.agents.results import Ended, sum_up
 from reviewbot.agents.rounds import SecurityRound
-from reviewbot.agents.routes import Routes, claim_every, claim_files, leave_unread, route_files
+from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
 from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.agents.task_runner import TaskRunner
-from reviewbot.agents.tasks import Entry, Readable, failed_tests, select_readable
+from reviewbot.agents.tasks import Entry, Readable, failed_tests, plan_security, select_readable
 from reviewbot.agents.tools import Toolbox
 from reviewbot.agents.triage_round import TriageRound
 from reviewbot.change.git import Repository
@@ -125,6 +125,7 @@ class _Desk:
     fresh: tuple[FileChange, ...] = field(init=False)
     fence: Fence = field(init=False)
     shared: str = field(init=False)
+    surroundings: Surroundings = field(init=False)
 
     def __post_init__(self) -> None:
         changes = self.runner.changes
@@ -133,6 +134,8 @@ class _Desk:
         notes = (text for pair in self.instructions for text in pair)
         self.fence = draw_fence(foreign_texts(shown, (*reports, *notes)), self.runner.delivery.draw)
         self.shared = render_shared(self.fence, changes, self.instructions)
+        toolbox = self.runner.toolbox
+        self.surroundings = Surroundings(toolbox.find_lines, toolbox.show_line)
         self.fresh = tuple(change for change in self.readable.files if change.path not in self.settled)
 
     async def review(self) -> AgentsReview:
@@ -146,7 +149,8 @@ class _Desk:
                 failures=len(failed_tests(self.evidence)),
                 run=lambda task, prompt: runner.run(SPECS["triage"], task, prompt),
             )
-            entries = await triage.read(self.fresh, claimed)
+            reading = triage.read(self.fresh, claimed)
+            entries, _ = await asyncio.gather(reading, self._look_ahead(claimed))
             ledger.keep(0)
         else:
             claimed = claim_every(self.fresh, claimed)
@@ -160,6 +164,14 @@ class _Desk:
     def _asks(self, agent: str) -> bool:
         return not self.only or agent in self.only
 
+    async def _look_ahead(self, claimed: Claimed) -> None:
+        """Search for what the first tasks will likely be given, while triage is asked."""
+        files = [change for change in self.fresh if change.path in claimed]
+        if files and self._asks("security"):
+            batches = plan_security(files, SPECS["security"].bounds.context_tokens)
+            for parts in batches[: self.runner.delivery.side_by_side]:
+                await asyncio.to_thread(self.surroundings.look_around, parts)
+
     async def _review_security(self, routes: Routes) -> None:
         """The tasks riskiest first, then the second look at what they say."""
         spec, runner = SPECS["security"], self.runner
@@ -171,7 +183,7 @@ class _Desk:
             build=lambda parts, siblings, around: build_security_prompt(
                 spec, self.fence, self.shared, parts, has_siblings=siblings, around=around
             ),
-            look_around=lambda parts: look_around(parts, runner.toolbox.find_lines),
+            look_around=self.surroundings.look_around,
             run=lambda task, prompt, claude: runner.run(spec, task, prompt, claude=claude, admitted=True),
             note=lambda task, run: runner.note_end(spec, task, run),
             redo=runner.mark_redone,

@@ -22,6 +22,9 @@ _METHOD = re.compile(
     rf"(?:[\w<>\[\],.?]+\s+){{0,3}}({_NAME})\s*\("
 )
 _USED = re.compile(rf"(?<![\w$])({_NAME})\s*\(")
+_APPLIED = re.compile(rf"(?<![\w$])({_NAME})\s*[(<{{{{]")
+_LINE_CHARACTERS = 300
+_PATTERN_CHARACTERS = 500
 _COMMON = frozenset(
     """assert append assertEqual assertTrue await bool catch close console dict else enumerate error expect
     export extend filter float format getattr hasattr include isinstance items join keys list load log
@@ -71,16 +74,22 @@ def _defined(line: str) -> Sequence[str]:
     return [name for pattern in (_DEFINED, _ASSIGNED, _METHOD) for name in pattern.findall(line[:2_000])]
 
 
-def callers_pattern(names: Iterable[str]) -> str:
-    """A POSIX extended expression for lines that use one of the names as a function or type."""
-    return rf"(^|[^A-Za-z0-9_$])({_either(names)})[[:space:]]*[(<{{]"
+def defined_on(line: str) -> frozenset[str]:
+    """The names that a line defines; of a long line its beginning counts."""
+    return frozenset(_defined(line[:_LINE_CHARACTERS]))
 
 
-def definitions_pattern(names: Iterable[str]) -> str:
-    """A POSIX extended expression for lines that define one of the names."""
-    receiver = r"[[:space:]]+(\([^)]*\)[[:space:]]*)?"
-    return rf"(^|[^A-Za-z0-9_$])({DEFINING}){receiver}({_either(names)})([^A-Za-z0-9_$]|$)"
+def used_on(line: str) -> frozenset[str]:
+    """The names that a line uses as a function or type."""
+    return frozenset(_APPLIED.findall(line[:_LINE_CHARACTERS]))
 
 
-def _either(names: Iterable[str]) -> str:
-    return "|".join(name.replace("$", r"[$]") for name in names)
+def names_patterns(names: Iterable[str]) -> list[str]:
+    """POSIX extended expressions, each of at most 500 characters, for lines that hold one of the names."""
+    patterns: list[str] = []
+    for name in (name.replace("$", "[$]") for name in names):
+        if patterns and len(patterns[-1]) + 1 + len(name) <= _PATTERN_CHARACTERS:
+            patterns[-1] += f"|{name}"
+        else:
+            patterns.append(name)
+    return patterns

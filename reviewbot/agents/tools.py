@@ -136,26 +136,22 @@ class Toolbox:
             path = change.old_path or path
         return self._named(path, side)
 
-    def find_lines(self, expression: str, most: int) -> list[tuple[str, int, str]]:
-        """The first lines of head that an expression matches, as (path, number, masked text).
+    def find_lines(self, expression: str, most: int) -> Sequence[Hit]:
+        """The first lines of head that an expression matches, not masked yet: see ``show_line``.
 
         Nothing where the search would be slow: in a tree of very many files, and in a partial store,
         which would first fetch them all.
         """
         if self._objects.is_partial or len(self._head_paths) > LARGEST_TREE:
-            return []
+            return ()
         try:
-            hits = self._objects.grep(self._changes.head_sha, expression, fixed=False, max_count=most)
+            return self._objects.grep(self._changes.head_sha, expression, fixed=False, max_count=most)
         except ReviewbotError:
-            return []
-        return [
-            (
-                visible_line(hit.path),
-                hit.line,
-                _cut_line(self._shown_hit(hit, "head").strip(), FOUND_CHARACTERS),
-            )
-            for hit in hits
-        ]
+            return ()
+
+    def show_line(self, hit: Hit) -> str:
+        """A found line of head as models are shown it."""
+        return _cut_line(self._shown_hit(hit, "head").strip(), FOUND_CHARACTERS)
 
     def _read_named(self, path: str, side: CommitSide) -> Sequence[str] | None:
         """As ``read_lines``, with the name that the file has in that commit."""

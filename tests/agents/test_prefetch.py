@@ -1,19 +1,23 @@
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.agents.prefetch import MOST_ROWS, MOST_TOKENS, Row, look_around
-from reviewbot.agents.symbols import callers_pattern, definitions_pattern, find_symbols
+from reviewbot.agents.prefetch import MOST_ROWS, MOST_TOKENS, Hit, Surroundings
+from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
+from reviewbot.change.grep import MAX_PATTERN_CHARACTERS, GrepHit
 from reviewbot.core import ChangeStatus, FileChange, Hunk
 from reviewbot.masking import Masker
-from reviewbot.testing import ScriptedModel
-from tests.agents.test_subagents import asked, review
+from reviewbot.testing import BEHAVIOURS, ScriptedModel, Turn
+from tests.agents.test_subagents import asked, behave, review
 from tests.repositories import Sandbox
 
 BEFORE = {
@@ -73,7 +77,8 @@ def look(sandbox: Sandbox, after: dict[str, str]) -> str:
     head = sandbox.commit(after)
     with Repository(sandbox.folder) as repository:
         changes = load_change_set(repository, base, head)
-        return look_around(changes.files, Toolbox(repository, changes, Masker()).find_lines)
+        toolbox = Toolbox(repository, changes, Masker())
+        return Surroundings(toolbox.find_lines, toolbox.show_line).look_around(changes.files)
 
 
 def test_the_definitions_and_the_callers_are_found_by_gits_own_engine(sandbox: Sandbox) -> None:
@@ -95,20 +100,111 @@ def test_lines_of_hidden_files_are_masked_here_too(sandbox: Sandbox) -> None:
     assert "needle" not in shown
 
 
+class Searched:
+    """A commit of plain lines: what was sought in it, and what was shown."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.hits = [GrepHit(f"f{n:03}.py", n, line) for n, line in enumerate(lines, 1)]
+        self.sought: list[str] = []
+        self.shown: list[str] = []
+        self.surroundings = Surroundings(self.find, self.show)
+
+    def find(self, pattern: str, most: int) -> Sequence[GrepHit]:
+        self.sought.append(pattern)
+        return [hit for hit in self.hits if re.search(pattern, hit.text)][:most]
+
+    def show(self, hit: Hit) -> str:
+        self.shown.append(hit.path)
+        return hit.text
+
+    def look(self, *lines: str) -> str:
+        return self.surroundings.look_around([changed(*lines)])
+
+
 def test_there_is_a_bound_in_rows_and_in_bytes() -> None:
-    def find(pattern: str, most: int) -> Sequence[Row]:
-        return [(f"f{n}.py", n, "x" * 300) for n in range(1, most)]
-
-    shown = look_around([changed("+def load_user(name):")], find)
-    assert len(shown) <= MOST_TOKENS * 3
-    assert len(shown.splitlines()) <= MOST_ROWS + 1
-    assert look_around([changed("+    x = 1")], find) == ""
+    searched = Searched(["load_user(" + "x" * 300] * 99)
+    shown = searched.look("+def load_user(name):")
+    assert MOST_TOKENS * 2 < len(shown) <= MOST_TOKENS * 3
+    assert len(searched.shown) == MOST_ROWS
+    assert searched.look("+    x = 1") == ""
 
 
-@pytest.mark.parametrize("pattern", [callers_pattern, definitions_pattern])
-def test_twelve_long_names_find_room_in_a_pattern_or_are_left_out(sandbox: Sandbox, pattern: object) -> None:
-    lines = "".join(f"def {'n' * 50}_{n:02}(a):\n    return {'m' * 50}_{n:02}(a)\n" for n in range(20))
-    assert "def" not in look(sandbox, {"app/long.py": lines})
+def test_a_name_is_sought_once_and_only_lines_that_are_given_are_masked() -> None:
+    searched = Searched(["load_user(a)", "import load_user", "def quote_name(a):", "def load_user(b):"])
+    first = searched.look("+def load_user(name):")
+    assert first.splitlines()[1:] == ["f001.py:1: load_user(a)", "f004.py:4: def load_user(b):"]
+    assert searched.look("+def load_user(name):") == first
+    assert searched.sought == ["load_user"]
+    second = searched.look("+def load_user(name):", "+    return quote_name(name)")
+    assert searched.sought == ["load_user", "quote_name"]
+    assert second.endswith(first) and "f003.py:3: def quote_name(a):" in second
+    assert sorted(searched.shown) == ["f001.py", "f003.py", "f004.py"]
+
+
+def test_tasks_side_by_side_do_not_search_for_the_same_twice() -> None:
+    searched = Searched(["load_user(a)"])
+    with ThreadPoolExecutor(4) as pool:
+        said = set(pool.map(lambda _: searched.look("+def load_user(name):"), range(8)))
+    assert len(said) == 1 and searched.sought == ["load_user"]
+
+
+@given(st.lists(st.from_regex(r"\A[A-Za-z_$][A-Za-z0-9_$]{3,59}\Z"), max_size=24, unique=True))
+def test_every_name_stands_in_one_pattern_and_no_pattern_is_too_long(names: list[str]) -> None:
+    patterns = names_patterns(names)
+    assert "|".join(patterns).replace("[$]", "$").split("|") == (names or [""])
+    assert all(len(pattern) <= MAX_PATTERN_CHARACTERS for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("line", "defined", "used"),
+    [
+        ("def load_user(name):", {"load_user"}, {"load_user"}),
+        ("    x = load_user (name)", set(), {"load_user"}),
+        ("const load_user = (name) => go(name)", {"load_user"}, set()),
+        ("new Basket<Item>()", set(), {"Basket"}),
+        ("from app import load_user", set(), set()),
+        ("reload_users(1)", set(), {"reload_users"}),
+        ("x" * 400 + " load_user(1)", set(), set()),
+    ],
+)
+def test_what_a_found_line_says_of_a_name(line: str, defined: set[str], used: set[str]) -> None:
+    assert defined_on(line) == frozenset(defined)
+    assert used_on(line) == frozenset(used)
+
+
+def test_what_the_floor_claims_is_sought_while_triage_is_asked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = sandbox.commit(BEFORE)
+    head = sandbox.commit({"app/store.py": AFTER["app/store.py"] + "import os\nos.system('ls ' + input())\n"})
+    found, sought = Event(), []
+    real = Toolbox.find_lines
+
+    def find(self: Toolbox, expression: str, most: int) -> Sequence[Hit]:
+        sought.append(expression)
+        hits = real(self, expression, most)
+        found.set()
+        return hits
+
+    def triage(body: Mapping[str, Any]) -> Turn:
+        assert found.wait(20), "nothing was sought while triage was asked"
+        return BEHAVIOURS["reader"](body)
+
+    monkeypatch.setattr(Toolbox, "find_lines", find)
+    with ScriptedModel(behave(haiku=triage)) as model:
+        review(sandbox, base, head, model)
+    assert model.refused == []
+    assert len(sought) == 1
+    assert "<around-" in str(asked(model, "opus")[0])
+
+
+def test_twelve_long_names_find_room(sandbox: Sandbox) -> None:
+    names = [f"{'m' * 50}_{n:02}" for n in range(12)]
+    lines = "".join(f"def {name}(a):\n    return 1\n" for name in names)
+    calls = "".join(f"{name}(1)\n" for name in names)
+    sandbox.commit({"app/long.py": lines})
+    shown = look(sandbox, {"app/calls.py": calls})
+    assert [line.split(": ")[1] for line in shown.splitlines()[1:]] == [f"def {name}(a):" for name in names]
 
 
 def test_the_security_task_is_given_what_was_found(sandbox: Sandbox) -> None:
