@@ -1,6 +1,7 @@
 """Play the model yourself: a local Messages endpoint that parks each request as a file and waits for a reply.
 
     python bench/relay.py FOLDER vuln:25 clean:25 pr:13 test:1     review real changes of the shared data
+    python bench/relay.py FOLDER java:13=CLONE                     the same, inside the project it comes from
     python bench/relay.py FOLDER -- review --repo DIR --base REV   run reviewbot itself
     python bench/relay.py FOLDER                                   only listen, for a run elsewhere
     python bench/relay.py FOLDER --table                           the figures of the runs in FOLDER
@@ -18,13 +19,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the changes come from tests/
 
@@ -46,11 +48,17 @@ ANSWERS = {"files": "triage", "failures": "test_fix", "findings": "security", "j
 """The agent that asks, by a field of its answer."""
 
 KINDS = {
-    "vuln": ("vuln_fixes.jsonl", "reversed_diff"),
-    "clean": ("vuln_fixes.jsonl", "fix_diff"),
-    "pr": ("review_golden_aacr.jsonl", "diff"),
-    "test": ("ci_failures_python.jsonl", "fix_diff"),
+    "vuln": ("vuln_fixes.jsonl", "reversed_diff", "fix_commit", "vulnerable_commit"),
+    "clean": ("vuln_fixes.jsonl", "fix_diff", "vulnerable_commit", "fix_commit"),
+    "pr": ("review_golden_aacr.jsonl", "diff", "base", "head"),
+    "test": ("ci_failures_python.jsonl", "fix_diff", "fix_commit", "base_commit"),
+    "java": ("ci_failures_gitbug.jsonl", "bug_patch", "fix_commit", "buggy_commit"),
 }
+"""Where the records of a kind are; their fields with the diff, the commit before it, the one after it."""
+
+MENDS = ("test", "java")
+"""The data has the mend; what broke the tests is the way back, and the new tests are there from the start."""
+
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 7_200.0
 """How long a task may take: whoever plays the model is slower than the model."""
@@ -133,23 +141,66 @@ def _blocks(content: Any) -> list[Json]:
 
 def find_change(name: str) -> RealChange:
     """A change such as ``vuln:25``: a kind, and the number of the record in its file of the shared data."""
-    kind, _, number = name.partition(":")
-    file, diff = KINDS[kind]
-    record = next(record for at, record in enumerate(read_records(file)) if at == int(number))
-    base, head = both_sides(record[diff])
-    if kind != "test":
+    kind, record = find_record(name)
+    base, head = both_sides(record[KINDS[kind][1]])
+    if kind not in MENDS:
         return RealChange(name, base, head)
-    # The data has the mend; what broke the tests is the way back.
-    tests = both_sides(record["test_diff"])[1]
-    return RealChange(name, {**tests, **head}, {**tests, **base}, junit=record["junit_xml"])
+    tests = both_sides(record.get("test_diff") or record["test_patch"])[1]
+    junit = record.get("junit_xml") or render_junit(record["failing_tests"])
+    return RealChange(name, {**tests, **head}, {**tests, **base}, junit=junit)
+
+
+def find_record(name: str) -> tuple[str, Json]:
+    """The kind and the record of a change such as ``vuln:25``."""
+    kind, _, number = name.partition(":")
+    return kind, next(record for at, record in enumerate(read_records(KINDS[kind][0])) if at == int(number))
+
+
+def render_junit(tests: Iterable[Json]) -> str:
+    """A report of the failed tests as Surefire writes it."""
+    suite = ElementTree.Element("testsuite", tests=str(len(list(tests))))
+    for test in tests:
+        case = ElementTree.SubElement(suite, "testcase", classname=test["classname"], name=test["name"])
+        for said in test["result"]:
+            tag = "error" if said["result"] == "Error" else "failure"
+            ElementTree.SubElement(case, tag, type=said["type"] or "", message=said["message"] or "")
+        for tag in ("stdout", "stderr"):
+            if test[tag]:
+                ElementTree.SubElement(case, f"system-{tag[3:]}").text = test[tag]
+    return ElementTree.tostring(suite, encoding="unicode")
+
+
+def commit_inside(repository: Sandbox, name: str, clone: Path) -> tuple[str, str]:
+    """Base and head of a change with the whole project around it; ``clone`` holds its commits.
+
+    Of a change that is turned round only the files of its diff go back, so its tests stay.
+    """
+    kind, record = find_record(name)
+    _, diff, before, after = KINDS[kind]
+    objects = repository.git("-C", str(clone.absolute()), "rev-parse", "--git-path", "objects")
+    objects = str(clone.absolute() / objects)
+    (repository.folder / ".git/objects/info/alternates").write_text(f"{objects}\n")
+    repository.git("read-tree", record[before])
+    base = repository.git("commit-tree", "-m", "base", repository.git("write-tree"))
+    if kind in ("pr", "clean"):
+        repository.git("read-tree", record[after])
+    else:
+        sides = both_sides(record[diff])
+        for path in sorted({*sides[0], *sides[1]}):
+            entry = repository.git("ls-tree", record[after], "--", path)
+            gone = f"000000 {'0' * 40}\t{path}"
+            repository.git("update-index", "--index-info", stdin=f"{entry or gone}\n".encode())
+    head = repository.git("commit-tree", "-p", base, "-m", "head", repository.git("write-tree"))
+    return base, head
 
 
 def review(folder: Path, name: str) -> None:
     """Review one real change; its requests, its repository and its reports lie in a folder of its own."""
+    name, _, clone = name.partition("=")
     home = folder / name.replace(":", "-")
     change = find_change(name)
     repository = Sandbox(home / "repository")
-    base, head = change.commit(repository)
+    base, head = commit_inside(repository, name, Path(clone)) if clone else change.commit(repository)
     (home / "junit.xml").write_text(change.junit)
     with ScriptedModel(Relay(home)) as model:
         request = Request(
@@ -221,6 +272,8 @@ def print_table(folder: Path) -> int:
         "true",
         "false",
         "missed",
+        "tokens in",
+        "tokens out",
     )
     print(f"| agent | {' | '.join(names)} |\n{'|---' * (len(names) + 1)}|")
     for agent, counts in rows.items():
@@ -237,10 +290,14 @@ def count_run(path: Path) -> Iterator[tuple[str, Counter[str]]]:
     truth = truth if truth.exists() else path.parent.parent / "truth.json"
     judged = json.loads(truth.read_text()) if truth.exists() else {}
     for agent in report["agents"]:
-        yield agent["name"], Counter(
+        usage = dict(agent["usage"])
+        counts = Counter(
             tasks=1, done=int(agent["stop"] == "done"), invalid=int(agent["stop"] == "invalid"),
             steps=agent["turns"], calls=agent["tool_calls"], denied=agent["denied_calls"],
         )  # fmt: skip
+        counts["tokens out"] = usage.pop("output")
+        counts["tokens in"] = sum(usage.values())
+        yield agent["name"], counts
     for agent in ANSWERS.values():
         claims = sum(finding["rule"].startswith(f"{agent}/") for finding in report["findings"])
         dropped = sum(row["rule"].startswith(f"{agent}/") for row in report["rejected"])

@@ -16,6 +16,8 @@ import pytest
 
 from reviewbot.change.policy_file import Asked
 from reviewbot.core import Conclusion, Review
+from reviewbot.evidence.junit import parse_junit
+from reviewbot.evidence.paths import TreePaths
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_change
 from reviewbot.publish.progress import Progress
@@ -170,3 +172,45 @@ def test_the_table_adds_up_runs_and_what_a_judge_says(
     security = next(dict(zip(heads, row, strict=True)) for row in rows if row[0] == "security")
     shown = ("tasks", "done", "steps", "calls", "claims", "dropped", "true", "false", "missed")
     assert [security[name] for name in shown] == ["1", "1", "2", "1", "1", "0", "1", "0", "2"]
+    assert int(security["tokens in"]) > int(security["tokens out"]) > 0
+
+
+def test_the_failed_tests_of_a_record_become_a_report_that_names_them(relay: ModuleType) -> None:
+    said = {"result": "Failure", "type": "AssertionFailedError", "message": "expected: <a> but was: <b & c>"}
+    failed = {
+        "classname": "a.ParserTest",
+        "name": "reads",
+        "result": [said],
+        "stdout": None,
+        "stderr": "warm",
+    }
+
+    report = parse_junit(
+        relay.render_junit([failed]).encode(), "TEST.xml", TreePaths(["src/test/java/a/ParserTest.java"])
+    )
+
+    [item] = report.evidence
+    assert item.title == "a.ParserTest::reads failed"
+    assert "expected: <a> but was: <b & c>" in item.message
+    assert item.location and item.location.path == "src/test/java/a/ParserTest.java"
+
+
+def test_a_change_inside_its_project_takes_back_the_files_of_its_diff_and_no_test(
+    sandbox: Sandbox, relay: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Sandbox(tmp_path / "project")
+    before = project.commit({"a.py": "wrong\n", "b.py": "b\n", "gone.py": "old\n"})
+    project.remove("gone.py")
+    mended = project.commit({"a.py": "right\n", "test_a.py": "new\n"})
+    record = {
+        "bug_patch": project.git("diff", before, mended, "--", "a.py", "gone.py") + "\n",
+        "fix_commit": mended,
+        "buggy_commit": before,
+    }
+    monkeypatch.setattr(relay, "find_record", lambda name: ("java", record))
+
+    base, head = relay.commit_inside(sandbox, "java:0", project.folder)
+
+    assert sandbox.git("diff", "--name-status", base, head).split() == ["M", "a.py", "A", "gone.py"]
+    assert sandbox.git("show", f"{head}:a.py") == "wrong"
+    assert sandbox.git("ls-tree", "--name-only", head).split() == ["a.py", "b.py", "gone.py", "test_a.py"]
