@@ -68,7 +68,7 @@ class Admission:
 
     async def enter(self, spec: AgentSpec) -> None:
         """Wait until a task of this agent may start; one at a time always may."""
-        share = spec.bounds.usd / 2
+        share = self._ledger.prices.terms.of(spec.bounds.usd / 2)
         async with self._changed:
             await self._changed.wait_for(lambda: self._has_room(share))
             self._running += 1

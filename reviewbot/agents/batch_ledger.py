@@ -2,10 +2,12 @@
 
 An ask is known by the hash of its request. Its row stands before its batch is created and goes with it, or
 holds the answer once it was collected: so nothing is paid for twice, whenever a run ends. A scan that is
-concluded clears the file. Without a folder all this stands in memory, for one run.
+concluded clears the file; what no scan concluded goes after as long as the provider keeps results. Without
+a folder all this stands in memory, for one run.
 """
 
 import secrets
+import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,13 +18,15 @@ from typing import Self
 from reviewbot.state_file import get_value, open_state, told
 
 FILE_NAME = "batches.sqlite3"
-VERSION = 1
+VERSION = 2
 KEYS_PER_QUERY = 500
+KEPT_SECONDS = 29 * 24 * 3_600.0
+"""So long the provider keeps results."""
 
 _TABLES = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE batches (number INTEGER PRIMARY KEY, id TEXT, is_sure INTEGER NOT NULL, begun REAL NOT NULL);
-CREATE TABLE asks (key TEXT PRIMARY KEY, batch INTEGER, answer TEXT) WITHOUT ROWID;
+CREATE TABLE asks (key TEXT PRIMARY KEY, batch INTEGER, answer TEXT, begun REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX asks_by_batch ON asks (batch);
 """
 
@@ -53,6 +57,11 @@ class BatchLedger:
         self.is_kept = folder is not None
         self._path = folder / FILE_NAME if folder else None
         self._database = open_state(self._path, repository, _TABLES, VERSION, alone=self.is_kept)
+        try:
+            self._prune(time.time() - KEPT_SECONDS)
+        except BaseException:
+            self._database.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +102,8 @@ class BatchLedger:
         with self._told(), self._database as database:
             insert = "INSERT INTO batches (id, is_sure, begun) VALUES (NULL, 0, ?)"
             number = database.execute(insert, (begun,)).lastrowid or 0
-            rows = [(key, number) for key in keys]
-            database.executemany("INSERT OR REPLACE INTO asks VALUES (?, ?, NULL)", rows)
+            rows = [(key, number, begun) for key in keys]
+            database.executemany("INSERT OR REPLACE INTO asks VALUES (?, ?, NULL, ?)", rows)
         return OpenBatch(number, None, False, begun, frozenset(keys))
 
     def opened(self, number: int, name: str | None, *, is_sure: bool) -> None:
@@ -120,6 +129,12 @@ class BatchLedger:
                 "DELETE FROM state WHERE name = 'secret'",
             ):
                 database.execute(statement)
+
+    def _prune(self, before: float) -> None:
+        """Forget what was begun before that: scans that were never concluded must not fill the folder."""
+        with self._told(), self._database as database:
+            database.execute("DELETE FROM asks WHERE begun < ?", (before,))
+            database.execute("DELETE FROM batches WHERE begun < ?", (before,))
 
     def _keys(self, number: int) -> list[str]:
         rows = self._database.execute("SELECT key FROM asks WHERE batch = ?", (number,))

@@ -80,6 +80,7 @@ class Batches:
             draw=lambda: hmac.digest(secret, b"fence %d" % next(numbers), "sha256").hex()[:16],
             steps=ROUNDS,
             seconds=TASK_SECONDS,
+            fits=False,
         )
 
     def attend(self, running: Callable[[], int]) -> None:

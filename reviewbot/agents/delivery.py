@@ -17,6 +17,7 @@ class Delivery:
     ``terms``: what a call costs. ``side_by_side``: how many tasks may be under way. ``warms``: a
     first request fills the cache for those that come after it. ``draw`` makes nonces for fences. ``steps``
     and ``seconds`` of a task, where they are other than its agent's; so many steps are the most.
+    ``fits``: where money is short a request is made smaller, and is then another one than with more of it.
     """
 
     terms: Terms = LIST
@@ -25,6 +26,7 @@ class Delivery:
     draw: Callable[[], str] = lambda: secrets.token_hex(8)
     steps: int | None = None
     seconds: float | None = None
+    fits: bool = True
 
     def bound(self, spec: AgentSpec) -> AgentSpec:
         """The agent with the bounds that a task of it has here."""

@@ -87,12 +87,14 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
     *,
     model: str,
     hooks: HookCalls | None = None,
+    fits: bool = True,
 ) -> Run:
     """Carry one task of an agent through to its end.
 
     At most ``spec.bounds.steps`` calls, of which one may be the repair of an invalid answer, one more a
     repair with more effort, and one the repetition of a cut one with twice the room. A failed or cut
-    task never looks like an empty answer.
+    task never looks like an empty answer. ``fits``: requests are made to fit the money that is left of the
+    run; else their words depend on the conversation alone, and what cannot be paid ends the task.
     """
     agent = _Agent(
         spec=spec,
@@ -103,6 +105,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
         journal=journal,
         model=model,
         hooks=hooks or HookCalls(Hooks(), journal),
+        fits=fits,
     )
     try:
         answer = await agent.converse()
@@ -125,8 +128,10 @@ class _Agent:
         journal: Journal,
         model: str,
         hooks: HookCalls,
+        fits: bool,
     ) -> None:
         self.spec = spec
+        self.fits = fits
         self.model = model
         self.prompt = prompt
         self.system = prompt.system
@@ -189,14 +194,14 @@ class _Agent:
     def _expect_one_call(self) -> None:
         """Offer no tools where the run has no money for a call after the first one."""
         tokens = self._next_ask()[1]
-        if self.tools and not self.account.pays_twice(tokens, self.least_tokens, cached=0):
+        if self.tools and self.fits and not self.account.pays_twice(tokens, self.least_tokens, cached=0):
             self.tools = []
             self.history = History(for_one_request(self.prompt, AT_ONCE), self.tools, marks_turns=False)
 
     async def _ask(self) -> Reply:
         ask, tokens = self._next_ask()
         room = self.account.affordable_output(tokens, ask.max_tokens)
-        if self.least_tokens <= room < ask.max_tokens:
+        if self.fits and self.least_tokens <= room < ask.max_tokens:
             ask = replace(ask, max_tokens=room)
         self.allowed = ask.max_tokens
         try:
@@ -270,9 +275,12 @@ class _Agent:
             self.asking.turns + 1 >= bounds.steps
             or after + ROOM_TO_ANSWER > bounds.context_tokens
             or not self.account.can_afford(None if likely is None else 2 * likely)
-            or not self.account.pays_twice(after, self.least_tokens, cached=self.asking.last.prompt)
+            or (self.fits and not self._pays_twice(after))
             or self._seconds_left() < bounds.seconds / 5
         )
+
+    def _pays_twice(self, tokens: int) -> bool:
+        return self.account.pays_twice(tokens, self.least_tokens, cached=self.asking.last.prompt)
 
     def _repair(self, reply: Reply, why: str) -> None:
         """Ask once more for an answer that did not validate, saying why; then once with more effort."""

@@ -98,7 +98,7 @@ PRICES: Mapping[str, tuple[Price, ...]] = MappingProxyType(
 class PriceList:
     """The prices of a run: ``bands`` by model, and the ``terms`` that its calls are asked at.
 
-    An hour's cache writes are what a batch asks for, so its worst case reckons with those.
+    A batch asks for no cache (``batches``), so it is reckoned with plain input.
     """
 
     bands: Mapping[str, tuple[Price, ...]] = field(default_factory=lambda: PRICES)
@@ -122,14 +122,17 @@ class PriceList:
         return None if price is None else (self.terms if terms is None else terms).of(price.of(usage)) / NANO
 
     def worst_case_usd(self, model: str, prompt_tokens: int, max_output_tokens: int) -> float | None:
-        """The most that a call can cost: all of its prompt written to the cache, all its output used."""
+        """The most that a call can cost: none of its prompt read from the cache, all its output used."""
         return self.price_usd(model, self.written(prompt_tokens, max_output_tokens))
 
     def written(self, prompt_tokens: int, output_tokens: int, *, cached: int = 0) -> Usage:
-        """A call's usage: ``cached`` tokens read from the cache, the rest of its prompt written to it."""
-        new = prompt_tokens - cached
-        long = new if self.terms.batch else 0
-        return Usage(output=output_tokens, cache_read=cached, cache_write=new, cache_write_1h=long)
+        """A call's usage: ``cached`` tokens read from the cache, the rest of its prompt written to it.
+
+        Of a batch the whole prompt is plain input.
+        """
+        if self.terms.batch:
+            return Usage(input=prompt_tokens, output=output_tokens)
+        return Usage(output=output_tokens, cache_read=cached, cache_write=prompt_tokens - cached)
 
     def saved_usd(self, model: str, usage: Usage) -> float | None:
         """Dollars that caching saved on one call: its prompt at the input price, less what it cost.

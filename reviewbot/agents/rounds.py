@@ -45,7 +45,8 @@ class SecurityRound:
     ``build`` makes the prompt for parts of files, and knows whether other tasks read what it shares, and
     what ``look_around`` has found for them.
     ``note`` keeps an end without a call; ``redo`` notes that the work of a task was given to others.
-    ``warms``: the first call fills the cache for the others.
+    ``warms``: the first call fills the cache for the others. ``fits``: an answer may be allowed fewer tokens
+    where money is short.
     ``tools`` is what the definitions of the tools weigh in tokens.
     """
 
@@ -59,6 +60,7 @@ class SecurityRound:
     note: Callable[[Task, Run], object]
     redo: Callable[[Ended], None]
     warms: bool = True
+    fits: bool = True
 
     async def read(self, routes: Routes, claude: Asker) -> None:
         """Read the files, riskiest first; all tasks but the first wait for the shared prefix."""
@@ -97,7 +99,8 @@ class SecurityRound:
             return inf, 2
         empty = self.build((), True, "")
         around = tokens_of(weigh((empty.system, empty.user))) + self.tools + _FORMAT_TOKENS + MOST_TOKENS
-        output, left = SPECS["security"].bounds.output_tokens // SHORTEST_SHARE, self.ledger.left_usd
+        output, left = SPECS["security"].bounds.output_tokens, self.ledger.left_usd
+        output //= SHORTEST_SHARE if self.fits else 1
         prices = self.ledger.prices
         twice, once = (
             affordable_prompt(prices, self.model, output, left, calls=calls) - around for calls in (2, 1)

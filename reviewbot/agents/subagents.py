@@ -188,6 +188,7 @@ class _Desk:
             note=lambda task, run: runner.note_end(spec, task, run),
             redo=runner.mark_redone,
             warms=runner.delivery.warms,
+            fits=runner.delivery.fits,
         )
         await security.read(routes, runner.claude)
         await self._verify()

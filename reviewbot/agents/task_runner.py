@@ -80,6 +80,7 @@ class TaskRunner:
             self.journal,
             model=model,
             hooks=self.hooks,
+            fits=self.delivery.fits,
         )
 
     def note_end(self, spec: AgentSpec, task: Task, run: Run) -> Ended:

@@ -1,6 +1,7 @@
 """Asks in batches, over a socket: rounds, faults, and runs that pick up what earlier ones left."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -408,3 +409,18 @@ def test_the_fences_of_two_states_differ(tmp_path: Path) -> None:
             secrets.append(ledger.secret())
     assert len(set(secrets)) == 2
     assert all(len(secret) == 32 for secret in secrets)
+
+
+def test_what_is_older_than_the_providers_results_goes_by_itself(
+    tmp_path: Path,
+) -> None:
+    now = time.time()
+    with BatchLedger(tmp_path, "acme/shop") as ledger:
+        old, new = ledger.begin(["old", "older"], now - 30 * 86_400), ledger.begin(["new"], now - 28 * 86_400)
+        ledger.begin(["open"], now - 30 * 86_400)
+        ledger.close_batch(old.number, {"old": "{}", "older": "{}"})
+        ledger.close_batch(new.number, {"new": "{}"})
+        ledger.begin(["young"], now)
+    with BatchLedger(tmp_path, "acme/shop") as ledger:
+        assert [batch.keys for batch in ledger.open_batches()] == [{"young"}]
+        assert ledger.answers(["old", "older", "new"]) == {"new": "{}"}

@@ -184,7 +184,7 @@ def test_a_batch_holds_back_half_and_is_charged_at_the_terms_that_the_answer_nam
     ledger = Ledger(1.00, LIST_PRICES.at(BATCH))
     account = Account(ledger, "claude-opus-5-5", 1.00)
     reservation = account.reserve(100_000, 1_000, cached=0)
-    assert ledger.left_usd == pytest.approx(1.00 - 0.40 - 0.01)
+    assert ledger.left_usd == pytest.approx(1.00 - 0.20 - 0.01)
     usd = account.charge(reservation, Usage(1_000, 500, 0, 99_000, 99_000), terms=BATCH)
     assert usd == pytest.approx(0.002 + 0.005 + 0.396)
     live = account.reserve(1_000, 100, cached=0)

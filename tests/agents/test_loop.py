@@ -89,8 +89,9 @@ class Played:
         model: str = "claude-opus-5-5",
         hooks: Hooks = NO_HOOKS,
         names: tuple[str, ...] = SPEC.tools,
+        fits: bool = True,
     ) -> None:
-        self.names = names
+        self.names, self.fits = names, fits
         self.hooks = hooks
         self.tools = tools or Drawers()
         self.ledger = Ledger(budget)
@@ -111,6 +112,7 @@ class Played:
                 self.journal,
                 model=model,
                 hooks=HookCalls(self.hooks, self.journal),
+                fits=self.fits,
             )
         finally:
             await claude.aclose()
@@ -768,3 +770,18 @@ def test_the_journal_counts_and_names_but_holds_no_content() -> None:
         True,
     )
     assert (read["tool"], read["bytes"], read["denied"]) == ("read_file", len("text of src/b.py"), False)
+
+
+def test_where_requests_do_not_fit_themselves_to_the_money_they_are_the_same_or_not_made() -> None:
+    budgets = (0.02, 0.03, 0.05, 0.07, 2.00)
+
+    def bodies(budget: float, *, fits: bool) -> list[Any]:
+        return Played(reading("a.py"), said(GOOD), budget=budget, fits=fits).api.bodies
+
+    fitted = [bodies(budget, fits=True) for budget in budgets]
+    fixed = [bodies(budget, fits=False) for budget in budgets]
+    whole = fixed[-1]
+    assert len(whole) == 2
+    assert {len(each) for each in fixed} == {0, 2}
+    assert all(each == whole[: len(each)] for each in fixed)
+    assert not all(each == whole[: len(each)] for each in fitted)

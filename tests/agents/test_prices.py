@@ -82,9 +82,9 @@ def test_a_batch_costs_half_of_everything_and_the_answer_says_so() -> None:
     assert LIST_PRICES.price_usd("claude-opus-5-5", usage, both) == pytest.approx(price * 0.55, abs=1e-12)
 
 
-def test_the_worst_case_of_a_batch_reckons_with_an_hours_cache_at_half_price() -> None:
+def test_the_worst_case_of_a_batch_is_plain_input_at_half_price() -> None:
     batch = LIST_PRICES.at(BATCH)
-    assert batch.worst_case_usd("claude-opus-5-5", MILLION, 0) == pytest.approx(4.00)
+    assert batch.worst_case_usd("claude-opus-5-5", MILLION, 0) == pytest.approx(2.00)
     assert batch.worst_case_usd("claude-opus-5-5", 0, MILLION) == pytest.approx(10.00)
     assert batch.worst_case_usd("claude-of-tomorrow", 1, 1) is None
 
