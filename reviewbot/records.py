@@ -3,6 +3,7 @@
 The way back believes nothing: every field must be there, be known and have its type.
 """
 
+import sys
 from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -89,7 +90,8 @@ def _build_single(hint: type, value: Any, where: str) -> Any:
     if issubclass(hint, Enum):
         return hint(value)  # raises ValueError itself
     if hint is float:
-        _expect(type(value) in (int, float), where)
+        # An int may be too large for a float, and JSON as Python reads it has NaN.
+        _expect(type(value) in (int, float) and abs(value) <= sys.float_info.max, where)
         return float(value)
     _expect(type(value) is hint, where)
     return value

@@ -6,8 +6,11 @@ are part of the reviewed patch, whose lines all stand in one hunk, and never for
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 
+from reviewbot.change.diff import parse_diff
 from reviewbot.core import ChangeStatus, FileChange, Finding, Hunk, Location, Review
+from reviewbot.errors import ReviewbotError
 from reviewbot.publish.patch import AGENT
 from reviewbot.text import visible
 
@@ -76,7 +79,34 @@ def _narrow(old: list[str], new: list[str]) -> tuple[int, int, list[str]]:
 
 
 def _is_in_patch(made: Suggestion, patch: bytes) -> bool:
-    """Whether each line that comes in stands in the patch, which was reviewed."""
-    lines = patch.decode("utf-8", "surrogateescape").split("\n")
-    known = {line[1:] for line in lines if line[:1] in ("+", " ")}
-    return set(made.text.split("\n")[:-1]) <= known
+    """Whether the patch, which was reviewed, makes of these lines just what the suggestion does.
+
+    The edits of a finding may have been left out of it, and another finding may edit the same lines.
+    """
+    first, last = made.location.start_line, made.location.end_line
+    try:
+        [hunks] = [file.hunks for file in parse_diff(BytesIO(patch)) if file.path == made.location.path]
+    except (ReviewbotError, ValueError):
+        return False
+    return any(_patched(hunk, first, last) == made.text for hunk in hunks)
+
+
+def _patched(hunk: Hunk, first: int, last: int) -> str | None:
+    """What a hunk of the patch leaves of lines of head, with what comes in between, before and after them.
+
+    What comes in after a line that goes stands for that line, and not before the next one. None: the hunk
+    does not hold them all.
+    """
+    if not hunk.base_start <= first <= last < hunk.base_start + hunk.base_count:
+        return None
+    kept: list[str] = []
+    at, before = hunk.base_start, ""
+    for line in hunk.lines:
+        is_ours = False
+        if line[:1] == "+":
+            is_ours = first < at <= last + 1 or (at == first and before != "-")
+        elif line[:1] in ("-", " "):  # not the remark that a file ends without a line feed
+            is_ours = line[:1] == " " and first <= at <= last
+            at, before = at + 1, line[:1]
+        kept += [f"{line[1:]}\n"] if is_ours else []
+    return "".join(kept)

@@ -32,16 +32,23 @@ def fixed(*edits: Edit, path: str = "a.py", line: int = 10) -> Finding:
 
 
 def plan(
-    sandbox: Sandbox, made: Finding, path: str = "a.py", more: dict[str, Any] | None = None
+    sandbox: Sandbox,
+    made: Finding,
+    path: str = "a.py",
+    more: dict[str, Any] | None = None,
+    before: tuple[Finding, ...] = (),
 ) -> InlineComment:
-    """The comment about a change that rewrites lines 10 and 30 of a file."""
+    """The comment about a change that rewrites lines 10 and 30 of a file.
+
+    The fixes of ``before`` are in the patch first.
+    """
     base = sandbox.commit({path: text(BASE)})
     lines = list(BASE)
     lines[9], lines[29] = "ten", "thirty"
     head = sandbox.commit({path: text(lines)})
     with Repository(sandbox.folder) as repository:
         changes = load_change_set(repository, base, head)
-        patch = build_patch([made], head_reader(repository, head))
+        patch = build_patch([*before, made], head_reader(repository, head))
     whole = replace(
         review(made), changes=ChangeSet(base, head, changes.files), patch=patch.data, suggests=True
     )
@@ -95,6 +102,48 @@ def test_without_the_policy_or_the_reviewed_patch_there_is_none(
     sandbox: Sandbox, more: dict[str, Any]
 ) -> None:
     assert block(plan(sandbox, fixed(Edit("a.py", "ten", "TEN")), more=more)) is None
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "left_out"),
+    [
+        ("check(ten)\n", ""),
+        ("more\nnew\n", "new\n"),
+        ("x\n", "line 11\n"),
+        ("line 9\nline 9\n", "line 9\n"),
+    ],
+    ids=["a deletion", "half of it", "a line that stands beside", "once for twice"],
+)
+def test_what_the_review_of_the_patch_did_not_see_is_not_suggested(
+    sandbox: Sandbox, reviewed: str, left_out: str
+) -> None:
+    # The second fix touches what the first one has changed already, so the patch leaves it out.
+    first = fixed(Edit("a.py", "line 9\nten\n", f"line 9\n{reviewed}"))
+    second = replace(fixed(Edit("a.py", "line 9\nten\n", f"line 9\n{left_out}")), fingerprint="b" * 16)
+    assert block(plan(sandbox, second, before=(first,))) is None
+
+
+def test_fixes_side_by_side_are_suggested_each_at_its_lines(sandbox: Sandbox) -> None:
+    other = fixed(Edit("a.py", "line 12\n", "twelve\n"))
+    made = fixed(Edit("a.py", "ten\n", "TEN\n"))
+    comment = plan(sandbox, made, before=(other,))
+    assert (block(comment), comment.line) == ("TEN\n", 10)
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "lines"),
+    [
+        ("ten\n", "more\nten\n", "more\nten\n"),
+        ("ten\nline 11\n", "ten\nmore\nline 11\n", "more\nline 11\n"),
+        ("ten\nline 11\nline 12\n", "ten\nline 12\n", ""),
+        ("line 9\nten\nline 11\n", "9\nten\n11\n", "9\nten\n11\n"),
+    ],
+    ids=["before a line", "between lines", "a deletion", "around a line"],
+)
+def test_what_comes_in_or_goes_is_found_in_the_patch(
+    sandbox: Sandbox, find: str, put: str, lines: str
+) -> None:
+    assert block(plan(sandbox, fixed(Edit("a.py", find, put)))) == lines
 
 
 @pytest.mark.parametrize(
