@@ -69,9 +69,9 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 
 # After a change of the dependencies in pyproject.toml. Needs uv.
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra otel \
 	  pyproject.toml requirements/build.in -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --extra otel \
 	  -c requirements/run.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean:

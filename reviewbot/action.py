@@ -30,6 +30,7 @@ from reviewbot.publish.files import render, write_reports
 from reviewbot.publish.runner_files import RunnerFiles
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.scan_baseline import FILE_NAME, write_baseline
+from reviewbot.telemetry import open_telemetry, run_of, tell_verdict
 
 STOPPED = 128
 """Exit codes above this name the signal that ended the run."""
@@ -56,11 +57,14 @@ def run_action(environment: Mapping[str, str], out: TextIO | None = None) -> int
     """
     started = start(environment)
     try:
-        journal = Journal()
-        ending = conduct(started.event, environment, journal)
-        if ending.exit_code > STOPPED:
-            _ignore_signals()
-        return _finish(ending, started, environment, journal, out or sys.stdout)
+        with open_telemetry(environment, _say) as telemetry:
+            journal = Journal(telemetry=telemetry)
+            with telemetry.watch(run_of("action")) as operation:
+                ending = conduct(started.event, environment, journal)
+                tell_verdict(operation, ending.review.verdict)
+            if ending.exit_code > STOPPED:
+                _ignore_signals()
+            return _finish(ending, started, environment, journal, out or sys.stdout)
     finally:
         started.files.close()
 
@@ -127,8 +131,12 @@ def _finish(
         out.write(render_annotations(review))
     out.flush()
     for problem in problems:
-        sys.stderr.write(f"reviewbot: {terminal_text(one_line(problem, 600))}\n")
+        _say(problem)
     return code
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"reviewbot: {terminal_text(one_line(sentence, 600))}\n")
 
 
 def _outputs(ending: Ending, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from reviewbot.scan import scan_local
 from reviewbot.scan_options import parse_scan_options
 from reviewbot.signals import Terminated, raise_on_signals
 from reviewbot.steps import Step
+from reviewbot.telemetry import Telemetry, open_telemetry, run_of, tell_verdict
 
 
 def run() -> None:
@@ -144,10 +145,19 @@ def _report(options: argparse.Namespace, read: Callable[[Request, Journal, Step]
     """Let ``read`` make the review, write it and print it; a signal that ends it leaves the reports, too."""
     if options.out:
         prepare_folder(options.out)
-    journal = Journal(is_full=getattr(options, "journal", "") == "full")
+    with open_telemetry(os.environ, _say) as telemetry:
+        return _read_and_show(options, read, telemetry)
+
+
+def _read_and_show(
+    options: argparse.Namespace, read: Callable[[Request, Journal, Step], Review], telemetry: Telemetry
+) -> int:
+    journal = Journal(is_full=getattr(options, "journal", "") == "full", telemetry=telemetry)
     request = _request(options)
     try:
-        review = read(request, journal, Progress(sys.stderr).step)
+        with telemetry.watch(run_of(options.command)) as operation:
+            review = read(request, journal, Progress(sys.stderr).step)
+            tell_verdict(operation, review.verdict)
     except Terminated as stop:
         if options.out and stop.review:
             _write(stop.review, options.out, journal)

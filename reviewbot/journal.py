@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from reviewbot.errors import OutputError
 from reviewbot.records import to_plain
+from reviewbot.telemetry import Telemetry
 
 VERSION = 1
 """Of the records that ``reviewbot replay`` reads; grows when one of them changes its meaning."""
@@ -30,6 +31,7 @@ class Journal:
     """Records kept in memory as JSON lines and, where a ``mirror`` is given, written to it as they come.
 
     ``mirror`` is a file open for bytes; it stays its owner's to close. Threads may share a journal.
+    ``telemetry`` is told what takes time, by those who also write about it here.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Journal:
         *,
         clock: Callable[[], datetime] = _now,
         is_full: bool = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.is_full = is_full
+        self.telemetry = telemetry or Telemetry()
         self._mirror = mirror
         self._clock = clock
         self._lock = threading.Lock()

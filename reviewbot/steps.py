@@ -161,7 +161,8 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
 
     with ExitStack() as stack, run.step("asking the model agents"):
-        claude = connect(run.request.environment)
+        provider = run.journal.telemetry.tracer_provider
+        claude = connect(run.request.environment, tracer_provider=provider)
         agents = review_with_agents(
             run.changes,
             collected.evidence,

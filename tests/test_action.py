@@ -18,6 +18,7 @@ from reviewbot.core import Review
 from tests.github.events import pull_request_event, schedule_event, workflow_dispatch_event
 from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
+from tests.test_telemetry import Collector, attributes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -39,6 +40,7 @@ class Bench:
         self.outputs, self.summary = folder / "outputs", folder / "summary"
         self.event = folder / "event.json"
         self.out = io.StringIO()
+        self.more: dict[str, str] = {}
 
     def pull_request(self, content: str, **options: Any) -> str:
         """Open pull request 1, which writes ``content`` to app.py."""
@@ -69,6 +71,7 @@ class Bench:
             "GITHUB_GRAPHQL_URL": self.fake.graphql_url,
             "GITHUB_SERVER_URL": self.fake.server_url,
             **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
+            **self.more,
         }
 
     def on_pull_request(self, **inputs: str) -> int:
@@ -129,6 +132,20 @@ def test_a_pull_request_gets_one_review_a_summary_outputs_reports_and_an_exit_co
     assert "::error" not in bench.out.getvalue()
     assert len(bench.fake.api_requests) <= 6
     assert {each.status for each in bench.fake.api_requests} <= {200, 201}
+
+
+def test_a_run_of_the_action_is_told_to_the_collector_that_the_job_names(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    bench.pull_request(FAULT)
+    bench.more = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    assert bench.on_pull_request(engine="analyzers") == 1
+    collector.close()
+    [span] = collector.spans()
+    assert span.name == "invoke_workflow action"
+    assert attributes(span)["reviewbot.conclusion"] == "fail"
 
 
 def test_a_second_run_of_the_same_commit_posts_nothing_twice(bench: Bench) -> None:

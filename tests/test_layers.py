@@ -13,7 +13,8 @@ ROWS = [
     ("severity",),
     ("claims", "ledger"),
     ("core", "errors", "text", "secret_shapes", "json_rules", "records"),
-    ("earlier",),
+    ("earlier", "telemetry_export"),
+    ("telemetry",),
     ("masking", "patterns"),
     ("credentials",),
     (
@@ -85,6 +86,7 @@ DOORS = {
     "defusedxml": {"evidence.junit"},
     "rich": {"publish.terminal"},
     "sqlite3": {"state_file"},
+    "opentelemetry": {"telemetry", "telemetry_export"},
     "socket": {"testing.http_handler"},
     "urllib.request": set(),
     "http": {"testing.http_handler", "testing.server"},

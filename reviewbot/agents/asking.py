@@ -12,6 +12,7 @@ from reviewbot.agents.window import split_window
 from reviewbot.claims import Stop, Usage
 from reviewbot.hooks import Failure, HookCalls
 from reviewbot.journal import Journal
+from reviewbot.telemetry import Operation, chat_of, tell_answer, tell_usage
 from reviewbot.text import one_line
 
 _STOPS: dict[ErrorCode, Stop] = {
@@ -72,12 +73,13 @@ class Asking:
         except OverBudget as error:
             raise Ended(Stop.USD, str(error)) from None
         self.turns += 1
-        reply = await self._send(ask, reservation)
+        with self._journal.telemetry.watch(chat_of(ask.model, ask.max_tokens)) as chat:
+            reply = await self._send(ask, reservation, chat)
         self.last = reply.usage
         self.cached = reply.usage.prompt
         return reply
 
-    async def _send(self, ask: Ask, reservation: Reservation) -> Reply:
+    async def _send(self, ask: Ask, reservation: Reservation, chat: Operation) -> Reply:
         started = time.monotonic()
         self._keep(ask)
         try:
@@ -85,6 +87,8 @@ class Asking:
         except ModelError as error:
             usd = self._account.charge(reservation, error.usage, error.model, error.terms)
             self._record(ask, error.usage, usd, started, request_id=error.request_id, error=error.code)
+            chat.error = error.code
+            tell_usage(chat, error.usage)
             self._hooks.failed(Failure(self._agent, "model", error.code, error.detail))
             raise Ended(_STOPS.get(error.code, Stop.UNAVAILABLE), error.detail, error.code) from None
         except BaseException:
@@ -93,6 +97,8 @@ class Asking:
             raise
         usd = self._account.charge(reservation, reply.usage, reply.model, reply.terms)
         self._account.lose(reply.lost, reservation)
+        tell_usage(chat, reply.usage)
+        tell_answer(chat, reply.model, reply.stop_reason)
         self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
         self._journal.write_full(
             "model_said", agent=self._agent, turn=self.turns, blocks=reply.sendable, text=reply.text

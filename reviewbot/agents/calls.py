@@ -16,6 +16,7 @@ from reviewbot.agents.tool_forms import risk_of
 from reviewbot.errors import ReviewbotError
 from reviewbot.hooks import Failure, HookCalls, ToolCall, ToolEnd
 from reviewbot.journal import Journal
+from reviewbot.telemetry import tool_of
 from reviewbot.text import one_line, show_surrogates
 
 MAX_CALLS_A_TURN = 16
@@ -101,7 +102,10 @@ class ToolCalls:
         call = self._call(use)
         # Decided before the first await of any call, so that two equal calls of one turn run once.
         refusal = self._refusal(place, use, call)
-        said = refusal if refusal is not None else await self._run(use)
+        name = call.tool if call.tool in self._names else "unknown"  # which may be any text
+        with self._journal.telemetry.watch(tool_of(name)) as operation:
+            said = refusal if refusal is not None else await self._run(use)
+            operation.error = f"denied_by_{said.denied_by}" if said.denied_by else ""
         self.total += 1
         self.denied += bool(said.denied_by)
         seconds = round(time.monotonic() - started, 3)

@@ -174,14 +174,16 @@ class Claude:
         )
 
 
-def connect(environment: Mapping[str, str], *, base_url: str = "") -> Claude:
+def connect(environment: Mapping[str, str], *, base_url: str = "", tracer_provider: object = None) -> Claude:
     """A connected client with the credentials of the environment (``client.make_client``).
+
+    ``tracer_provider`` is OpenTelemetry's, for the SDK's own spans.
 
     Raises:
         MissingCredentials: none are set, or what is set cannot be used.
         UsageError: the base URL or the credential helper cannot be used.
     """
-    return Claude(*make_client(environment, base_url))
+    return Claude(*make_client(environment, base_url, tracer_provider))
 
 
 def transform(model: type) -> dict[str, Any]:

@@ -31,13 +31,14 @@ AHEAD_SECONDS = 120
 
 
 def make_client(
-    environment: Mapping[str, str], base_url: str = ""
+    environment: Mapping[str, str], base_url: str = "", tracer_provider: object = None
 ) -> tuple["anthropic.AsyncAnthropic", list[str]]:
     """A client with the credentials of the environment, and the secrets it holds (a list that grows).
 
     ``base_url`` wins over ``ANTHROPIC_BASE_URL``. With a base URL and no credentials at all the requests
     carry none: a proxy adds them. Profiles are read by the SDK from the process's own environment.
-    Tracing is off, redirects are not followed, and the SDK logs no prompts.
+    Redirects are not followed, and the SDK logs no prompts. Its own spans, without content, go to
+    ``tracer_provider`` where ``ANTHROPIC_OPEN_TELEMETRY`` is ``true``.
 
     Raises:
         MissingCredentials: none are set, or what is set cannot be used.
@@ -56,7 +57,9 @@ def make_client(
         # The SDK would take an empty variable for an address; a profile may name one of its own.
         url = url or API_URL
     secrets: list[str] = []
-    return _client(_arguments(found, environment, secrets), url), secrets
+    wants_spans = environment.get("ANTHROPIC_OPEN_TELEMETRY", "").strip().lower() == "true"
+    tracing = _tracing(tracer_provider if wants_spans else None)
+    return _client(_arguments(found, environment, secrets), url, tracing), secrets
 
 
 def _missing(environment: Mapping[str, str]) -> MissingCredentials:
@@ -106,7 +109,14 @@ def _helper(environment: Mapping[str, str], remember: Callable[[str], object]) -
     return token
 
 
-def _client(credentials: dict[str, Any], url: str) -> "anthropic.AsyncAnthropic":
+def _tracing(tracer_provider: object) -> dict[str, Any]:
+    if tracer_provider is None:
+        return {"traces": False, "propagation": False}
+    traces = {"enabled": True, "content_mode": "metadata_only"}
+    return {"traces": traces, "propagation": False, "tracer_provider": tracer_provider}
+
+
+def _client(credentials: dict[str, Any], url: str, tracing: Any) -> "anthropic.AsyncAnthropic":
     import anthropic  # noqa: PLC0415 - 1.6 s, needed only where a model is asked
 
     # Debug logs hold prompts, and a line of a prompt could be a command to a workflow runner.
@@ -117,7 +127,7 @@ def _client(credentials: dict[str, Any], url: str) -> "anthropic.AsyncAnthropic"
         return anthropic.AsyncAnthropic(
             **arguments,
             max_retries=2,
-            open_telemetry={"traces": False, "propagation": False},
+            open_telemetry=tracing,
             http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
         )
     except (anthropic.AnthropicError, ValueError) as error:

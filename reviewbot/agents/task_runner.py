@@ -19,6 +19,7 @@ from reviewbot.claims import Claim, Outcome, Stop, Task
 from reviewbot.core import ChangeSet
 from reviewbot.hooks import HookCalls
 from reviewbot.journal import Journal
+from reviewbot.telemetry import task_of
 
 
 @dataclass(slots=True)
@@ -62,12 +63,18 @@ class TaskRunner:
         model = self.model(spec)
         known = self.admission.refuse(model)
         try:
-            run = known or await self._converse(spec, prompt, model, claude or self.claude)
+            run = known or await self._watch(spec, prompt, model, claude or self.claude)
         finally:
             await self.admission.leave()
         if known is None:
             self.admission.learn(model, run)
         return self.note_end(spec, task, run)
+
+    async def _watch(self, spec: AgentSpec, prompt: Prompt, model: str, claude: Asker) -> Run:
+        with self.journal.telemetry.watch(task_of(spec.name, model)) as operation:
+            run = await self._converse(spec, prompt, model, claude)
+            operation.error = "" if run.stop is Stop.DONE else run.error_code or run.stop.value
+            return run
 
     async def _converse(self, spec: AgentSpec, prompt: Prompt, model: str, claude: Asker) -> Run:
         usd = scale_bound(self.ledger.prices, spec.bounds.usd, model, MODELS[spec.model_tier])
