@@ -30,6 +30,9 @@ _CODE = re.compile(
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9-]{1,40}\.)+[A-Za-z]{2,20}(?::\d+)?(?:/[\w./-]*)?")
 _PATH = re.compile(r"[~.]{0,2}(?:/?[A-Za-z0-9_.-]+)?(?:/[A-Za-z0-9_.-]+)+/?")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+LONGEST_NAME = 80
+_WORD = re.compile(r"[A-Z]?[a-z]{3,}")
+_IDENTIFIER = re.compile(r"[A-Za-z]{1,15}(?:[_.][A-Za-z]{1,15})*")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _BLOCK_RUN = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _BEGIN = re.compile(
@@ -90,8 +93,18 @@ def is_random(text: str) -> bool:
     lower = sum(map(str.islower, text))
     entropy = -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
     if not digits:
-        return bool(len(text) >= 20 and min(upper, lower) >= 5 and entropy >= 4)
+        return len(text) >= 20 and min(upper, lower) >= 5 and entropy >= 4 and not _is_worded(text)
     return (entropy >= 3 and 8 * digits >= len(text)) or (min(upper, lower) >= 2 and entropy >= 3.5)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a word or an identifier of words, such as code is full of."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+def _is_worded(text: str) -> bool:
+    """Whether most of a name is words in camel case; of letters drawn at random it is a third."""
+    return len(text) <= LONGEST_NAME and 5 * sum(map(len, _WORD.findall(text))) >= 4 * len(text)
 
 
 def random_runs(text: str, at: int = 0) -> Iterator[Span]:

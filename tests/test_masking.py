@@ -92,6 +92,24 @@ def test_places_of_analyzers_are_hidden_in_hunks_and_their_texts_everywhere(sand
     assert masker.mask_text("E  assert 'Zq8-old-secret' == 1") == f"E  assert '{MASK}' == 1"
 
 
+def test_an_ordinary_word_that_a_linter_takes_for_a_password_is_hidden_only_at_its_place(
+    sandbox: Sandbox,
+) -> None:
+    base = sandbox.commit({"a.py": "x = 1\n", "b.py": "y = 1\n"})
+    head = sandbox.commit({"a.py": "ok = token == 'environment'\n", "b.py": "import environment\n"})
+    with Repository(sandbox.folder) as repository:
+        changes = load_change_set(repository, base, head)
+        at = Location("a.py", 1, 1)
+        item = Evidence("A1", "analyzer", "t", "r", Severity.LOW, "x", location=at, masks=((1, 15, 26),))
+        read = repository.read_object
+        masker = build_masker([item], {}, changes, lambda sha: read(sha).decode().split("\n"))
+        text = text_of(mask_changes(changes, masker, read))
+    assert f"+ok = token == '{MASK}'" in text and "+import environment" in text
+    assert masker.mask_text("src/jinja2/environment.py:1111: in from_string").startswith(
+        "src/jinja2/environment.py"
+    )
+
+
 def test_text_in_utf_16_is_hidden_too(sandbox: Sandbox) -> None:
     base = sandbox.commit({"a": "1\n"})
     head = sandbox.commit({"w.txt": CERTIFICATE.encode("utf-16")})

@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from reviewbot.masking import mask
-from reviewbot.secret_shapes import find_blocks, find_settings, is_random, looks_like_code, narrow
+from reviewbot.secret_shapes import find_blocks, find_settings, is_name, is_random, looks_like_code, narrow
 
 BODY = [
     base64.b64encode(bytes((n * 37 + k * 11) % 251 for k in range(48))).decode() for n in range(4)
@@ -106,4 +106,10 @@ def test_of_a_place_that_is_said_to_be_secret_no_code_is_hidden(
 def test_what_a_machine_made_is_told_from_names() -> None:
     assert is_random("aB3dE5gH7jK9mN1pQ") and is_random("5f4dcc3b5aa765d61d8327deb882cf99")
     assert not any(map(is_random, ("get_user_profile_by_identifier", "aaaaaaaaaaaaaaaaaaaaaaaa1", "short1A")))
+    assert not is_random("TestNATSClient_PublishError") and is_random("qZwPkTbRxLmVnCyHgJdFsA")
     assert looks_like_code("eval(x)") and not looks_like_code("p@ss-w0rd!")
+
+
+def test_words_of_code_are_names_and_passwords_are_none() -> None:
+    assert all(map(is_name, ("environment", "block_begin", "app.config", "PublishError")))
+    assert not any(map(is_name, ("hunter22", "p@ss-word", "correct-horse", "", "_", "q" * 24)))
