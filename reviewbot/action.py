@@ -26,7 +26,7 @@ from reviewbot.errors import NoReview, OutputError, ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.publish.annotations import render_annotations
 from reviewbot.publish.comment import render_job_summary
-from reviewbot.publish.files import render, write_reports
+from reviewbot.publish.files import PATCH, render, write_reports
 from reviewbot.publish.runner_files import RunnerFiles
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.scan_baseline import FILE_NAME, write_baseline
@@ -152,4 +152,5 @@ def _outputs(ending: Ending, folder: Path, environment: Mapping[str, str]) -> di
         "report": str((folder / "report.json").relative_to(workspace)),
         "sarif": str((folder / "report.sarif").relative_to(workspace)),
         "baseline": str((folder / FILE_NAME).relative_to(workspace)) if ending.baseline else "",
+        "patch": str((folder / PATCH).relative_to(workspace)) if review.patch else "",
     }

@@ -59,6 +59,7 @@ NAMES = (
     "paths",
     "agents",
     "dry-run",
+    "proof",
 )
 """The inputs of action.yml, in its order."""
 
@@ -89,7 +90,8 @@ class Inputs:
     ``federation`` holds the variables of workload identity federation by their names.
 
     ``sarif``, ``junit`` and ``logs`` are patterns, one a line in the workflow file; ``job_logs``: what failed
-    jobs say is read from GitHub. Empty text means not given.
+    jobs say is read from GitHub. ``proof`` is a path: the run tells of that and reviews nothing. Empty text
+    means not given.
     """
 
     mode: Mode = "auto"
@@ -113,6 +115,7 @@ class Inputs:
     paths: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     dry_run: bool = False
+    proof: str = ""
 
     @property
     def is_part(self) -> bool:
@@ -167,6 +170,7 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         paths=parse_patterns(_lines(value("paths", "")), "The input `paths`:"),
         agents=_agents(given),
         dry_run=_one_of("dry-run", given, ("true", "false")) == "true",
+        proof=value("proof", ""),
     )
 
 

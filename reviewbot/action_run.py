@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from reviewbot.action_ending import QUIET, Ending, advised, answered, quiet, refuse, upload_to_code_scanning
-from reviewbot.action_evidence import Place, fetch_artifacts, fetch_jobs
+from reviewbot.action_evidence import Place, fetch_artifacts, fetch_commits, fetch_jobs
 from reviewbot.action_inputs import (
     InputError,
     Inputs,
@@ -21,14 +21,13 @@ from reviewbot.action_inputs import (
     below,
     below_workspace,
     parse_inputs,
-    passed_on,
     refuse_choices,
     reviewed_environment,
 )
+from reviewbot.action_report import report_proof
 from reviewbot.action_scan import Desk, is_default_branch, scan_on_github
 from reviewbot.action_trigger import trigger_of
 from reviewbot.change.command import Command, Verb
-from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
 from reviewbot.change.job_logs import FailedJobs
 from reviewbot.change.payload import (
@@ -51,8 +50,7 @@ from reviewbot.change.targets import (
     find_scanned,
     refuse_moved_head,
 )
-from reviewbot.core import Review, Sha, Trigger
-from reviewbot.earlier import Round
+from reviewbot.core import Review, Trigger
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github_api import GitHub, GitHubError, SharedPolicy
@@ -77,9 +75,6 @@ from reviewbot.verdict.failed import failed_review
 
 FEW_REQUESTS = 2
 """After so many there is room for one more within six (DESIGN §7): three are left to post the review."""
-
-LARGE_KIB = 100 * 1024
-"""From this size on a repository's files are fetched one by one, as the review needs them."""
 
 
 def conduct(event: bytes | ReviewbotError, environment: Mapping[str, str], journal: Journal) -> Ending:
@@ -139,6 +134,8 @@ class _Run:
         event = parse_event(self.environment.get("GITHUB_EVENT_NAME", ""), data, self.environment)
         self._learn(event)
         github = self.github = self._connect()
+        if self.inputs.proof:
+            return report_proof(event, github, self.trigger, self.inputs, self.environment)
         if isinstance(event, CommentEvent):
             followed = follow_command(event, github, self.inputs.state_key)
             self.journal.write("command_followed", wants_review=followed.review is not None)
@@ -157,7 +154,8 @@ class _Run:
         self.journal.write("target_found", head_sha=target.trigger.head_sha, requests=github.requests)
         with tempfile.TemporaryDirectory(prefix="reviewbot-") as folder:
             with self.step("fetching the commits"):
-                repository = self._fetch(Path(folder) / "store", last_round(target, self.inputs.state_key))
+                last = last_round(target, self.inputs.state_key)
+                repository = fetch_commits(self._place(), Path(folder) / "store", self.trigger, last)
             if self.run_id is not None:
                 self.evidence = Path(folder) / "artifacts"
                 with self.step("fetching the artifacts"):
@@ -227,24 +225,8 @@ class _Run:
             return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))
         return find_named(github, self.trigger, named)
 
-    def _fetch(self, folder: Path, last: Round | None) -> Repository:
-        trigger, server = self.trigger, self.environment.get("GITHUB_SERVER_URL") or "https://github.com"
-        named = (trigger.head_sha, trigger.base_sha, trigger.policy_sha)
-        wanted: Sequence[Sha] = tuple(dict.fromkeys(sha for sha in named if sha))
-        large = self.size_kib is None or self.size_kib > LARGE_KIB
-        store = fetch_store(
-            folder,
-            f"{server.rstrip('/')}/{trigger.repository}.git",
-            self.inputs.token,
-            wanted,
-            partial=large,
-            environment=passed_on(self.environment),
-            wished=(last.head_sha,) if last else (),
-        )
-        return Repository(store.git_dir, fetch_missing=store.fetch_objects if large else None)
-
     def _place(self) -> Place:
-        return Place(self.trigger.repository, self.inputs, self.environment)
+        return Place(self.trigger.repository, self.inputs, self.environment, self.size_kib)
 
     def _review_and_publish(self, repository: Repository, target: Target, github: GitHub) -> Ending:
         asked = self._request()

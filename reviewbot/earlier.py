@@ -60,7 +60,8 @@ class Round:
 
     ``open`` and ``before`` are None where there were too many, or none of that head. ``forgotten`` counts
     findings of agents for which there was no room. ``readings`` hold for the merge base ``base_sha`` and for
-    agents that are told the same (``terms``); they are left out where there is no room.
+    agents that are told the same (``terms``); they are left out where there is no room. ``patch`` is the
+    SHA-256 of the fix that was offered, if one was.
     """
 
     head_sha: Sha
@@ -73,6 +74,7 @@ class Round:
     base_sha: Sha = ""
     terms: str = ""
     readings: tuple[Reading, ...] = ()
+    patch: str = ""
 
 
 def render_round(this: Round) -> str:
@@ -108,7 +110,7 @@ def parse_round(data: str) -> Round | None:
     lists = (made.open, made.before)
     if not all(each is None or isinstance(each, tuple) for each in lists) or type(made.forgotten) is not int:
         return None
-    lone = (made.head_sha, made.policy_sha, made.before_sha, made.base_sha, made.terms)
+    lone = (made.head_sha, made.policy_sha, made.before_sha, made.base_sha, made.terms, made.patch)
     texts = (*lone, *(made.open or ()), *(made.before or ()))
     good = all(isinstance(text, str) and len(text) <= 64 and not set(text) - _HEX for text in texts)
     return made if good else None

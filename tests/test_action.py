@@ -353,7 +353,7 @@ def test_a_manual_run_that_fails_leaves_no_older_check_in_force(
     def broken(*_: Any, **__: Any) -> None:
         raise LookupError
 
-    monkeypatch.setattr("reviewbot.action_run.fetch_store", broken)
+    monkeypatch.setattr("reviewbot.action_evidence.fetch_store", broken)
     assert bench.run("workflow_dispatch", workflow_dispatch_event(bench.fake, NAME), **given) == 3
     checks = [(check.head_sha, check.conclusion) for check in bench.fake.check_runs(NAME)]
     assert checks == [(head, "success"), (head, "action_required")]
@@ -509,7 +509,7 @@ def test_a_fault_of_ours_is_no_review_with_all_reports(bench: Bench, monkeypatch
     def broken(*_: Any, **__: Any) -> None:
         raise LookupError("secret")
 
-    monkeypatch.setattr("reviewbot.action_run.fetch_store", broken)
+    monkeypatch.setattr("reviewbot.action_evidence.fetch_store", broken)
     assert bench.on_pull_request(engine="analyzers") == 3
     assert bench.codes == ["no_review"]
     assert "LookupError at test_action.py" in bench.report["verdict"]["reasons"][0]["detail"]

@@ -161,7 +161,7 @@ def test_no_model_is_asked_about_a_head_that_moved(bench: Bench, monkeypatch: py
         bench.fake.move_head(NAME, 1, bench.base)
         return fetch(*arguments, **named)
 
-    monkeypatch.setattr("reviewbot.action_run.fetch_store", slow)
+    monkeypatch.setattr("reviewbot.action_evidence.fetch_store", slow)
     with ScriptedModel("skipper") as model:
         given = {"anthropic_api_key": "sk-test", "base_url": model.base_url}
         assert bench.on_pull_request(**given) == 1
@@ -204,7 +204,9 @@ cli.run()
 """
 
 
-@pytest.mark.parametrize(("where", "has_files"), [("fetch_store", False), ("publish_to_pull_request", True)])
+@pytest.mark.parametrize(
+    ("where", "has_files"), [("fetch_commits", False), ("publish_to_pull_request", True)]
+)
 def test_a_job_that_is_cancelled_leaves_reports_outputs_and_a_summary(
     bench: Bench, where: str, has_files: bool
 ) -> None:

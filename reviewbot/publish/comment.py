@@ -10,6 +10,7 @@ from reviewbot.core import Review
 from reviewbot.publish import summary
 from reviewbot.publish.markdown import LIMIT, render_markdown
 from reviewbot.publish.markers import Scope, summary_marker
+from reviewbot.publish.proof import ROOM
 from reviewbot.publish.sanitize import markdown_text, one_line
 
 _LINK = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+(?:#[a-z_]+-?\d+)?")
@@ -37,7 +38,8 @@ def render_summary_comment(
     parts = (since, _where(inline_posted, left_over), _gate(gate))
     marker = summary_marker(scope, key, memory)
     tail = "".join(f"\n{part}\n" for part in parts if part)
-    text = render_markdown(review, limit=LIMIT - len(tail) - len(marker) - 1, commented=commented)
+    room = ROOM if review.patch else 0
+    text = render_markdown(review, limit=LIMIT - room - len(tail) - len(marker) - 1, commented=commented)
     return f"{text}{tail}\n{marker}"
 
 

@@ -6,6 +6,7 @@ findings must not pass. What was found is known again by keyed hashes of its lin
 which may be a secret.
 """
 
+import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -62,6 +63,7 @@ def next_round(
         base_sha=review.changes.base_sha if key else "",
         terms=review.terms if key else "",
         readings=next_readings(review.changes, review.coverage, key) if key else (),
+        patch=hashlib.sha256(review.patch).hexdigest() if review.patch else "",
     )
     if last is None:
         return this
