@@ -12,6 +12,7 @@ from typing import Protocol
 
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.core import FileChange
+from reviewbot.test_paths import is_test_path
 from reviewbot.text import visible_line
 
 MOST_TOKENS = 1_000
@@ -20,6 +21,11 @@ MOST_TOKENS = 1_000
 MOST_NAMES = 12
 MOST_ROWS = 12
 """Lines of each of the two kinds that are shown."""
+
+MOST_BESIDES = 2
+"""Of them, lines of tests and of prose: they say how a name is used, but not who can reach it."""
+
+PROSE = (".md", ".rst", ".txt")
 
 LOOKED_AT = 5_000
 """Lines of one search that are looked at; most only mention the names."""
@@ -68,8 +74,10 @@ class Surroundings:
             )
             rows: list[str] = []
             for title, wanted, known in kinds:
-                unseen = [hit for hit in _first_hits(wanted, known) if not shown.holds(hit)][:MOST_ROWS]
-                said = [self._row(hit) for hit in unseen]
+                unseen = [hit for hit in _first_hits(wanted, known) if not shown.holds(hit)]
+                if known is self._used:
+                    unseen = [hit for hit in unseen if not shown.defines(hit, wanted)]
+                said = [self._row(hit) for hit in _choose(unseen)]
                 rows += [title, *said] if said else []
         return _cut(rows)
 
@@ -103,6 +111,23 @@ class _Shown:
 
     def holds(self, hit: Hit) -> bool:
         return any(hit.line in lines for lines in self._hunks.get(hit.path, ()))
+
+    def defines(self, hit: Hit, names: Sequence[str]) -> bool:
+        """Whether a line of these files defines one of the names: it is what changed. In another file it
+        may be a sibling that has the check.
+        """
+        return hit.path in self._hunks and not defined_on(hit.text).isdisjoint(names)
+
+
+def _choose(hits: Sequence[Hit]) -> list[Hit]:
+    """The lines to show, those of the product first."""
+    product = [hit for hit in hits if not _is_beside(hit.path)]
+    besides = [hit for hit in hits if _is_beside(hit.path)]
+    return [*product, *besides[:MOST_BESIDES]][:MOST_ROWS]
+
+
+def _is_beside(path: str) -> bool:
+    return is_test_path(path) or path.endswith(PROSE)
 
 
 def _first_hits(names: Sequence[str], known: Mapping[str, Sequence[Hit]]) -> list[Hit]:

@@ -22,7 +22,8 @@ _METHOD = re.compile(
     rf"(?:[\w<>\[\],.?]+\s+){{0,3}}({_NAME})\s*\("
 )
 _USED = re.compile(rf"(?<![\w$])({_NAME})\s*\(")
-_APPLIED = re.compile(rf"(?<![\w$])({_NAME})\s*[(<{{{{]")
+_APPLIED = re.compile(rf"(?<![\w$])({_NAME})\s*[(<{{,)]")
+_IMPORT = re.compile(r"\s*(?:(?:import|from|use|using|#\s*include)\b|[\w$]+\s*,?\s*$)|.*\brequire\(")
 _LINE_CHARACTERS = 300
 _PATTERN_CHARACTERS = 500
 _COMMON = frozenset(
@@ -80,7 +81,12 @@ def defined_on(line: str) -> frozenset[str]:
 
 
 def used_on(line: str) -> frozenset[str]:
-    """The names that a line uses as a function or type."""
+    """The names that a line calls, hands over or inherits from; none where it only imports them.
+
+    Routes hand their handlers over, and a check in a class holds for what inherits from it.
+    """
+    if _IMPORT.match(line[:_LINE_CHARACTERS]):
+        return frozenset()
     return frozenset(_APPLIED.findall(line[:_LINE_CHARACTERS]))
 
 

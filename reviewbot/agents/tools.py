@@ -253,7 +253,7 @@ class Toolbox:
         if not rows and not is_all:
             return ToolResult("What is masked holds too many such lines; name another path.")
         if not rows:
-            return ToolResult("No line holds it.")
+            return ToolResult(f"No line of {side} holds it.")
         more = "" if is_all else " or more; name a path or a longer text to see the others"
         count = "1 line" if len(rows) == 1 else f"{len(rows)} lines"
         return _page(f"{count}{more}", rows, 1, HITS)

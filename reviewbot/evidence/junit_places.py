@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reviewbot.core import Location
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.traces import TraceFrame
+from reviewbot.test_paths import is_test_path
 
 _RELATED_CAP = 10
 _PART_CAP = 12
@@ -16,7 +17,6 @@ _EXTENSIONS = (
     *(".ts", ".tsx", ".js", ".jsx", ".mjs", ".swift", ".cpp", ".cc", ".c"),
 )
 _GO_FILE = re.compile(r"[^/\\]+\.go")
-_TEST_FILE = re.compile(r"(?:^|[/_.-])(?:tests?|specs?)(?:[/_.-]|$)|(?:Tests?|Spec|IT)\.\w+$")
 _DOTTED = re.compile(r"[^\s/\\]+")
 
 
@@ -62,7 +62,7 @@ def find_place(case: FailedCase, tree: TreePaths) -> CasePlace:
     own = named or _find_class(case, tree)
     chosen = _last(placed, lambda path: path == own)
     if chosen is None and named is None:
-        chosen = _last(placed, _looks_like_test) or _last(placed, lambda _: True)
+        chosen = _last(placed, is_test_path) or _last(placed, lambda _: True)
     if chosen is not None:
         location = Location(chosen[0], chosen[1].line, chosen[1].line)
     elif own is not None:
@@ -78,10 +78,6 @@ def find_place(case: FailedCase, tree: TreePaths) -> CasePlace:
 
 def _last(placed: list[tuple[str, TraceFrame]], fits: Callable[[str], bool]) -> tuple[str, TraceFrame] | None:
     return next((one for one in reversed(placed) if fits(one[0])), None)
-
-
-def _looks_like_test(path: str) -> bool:
-    return _TEST_FILE.search(path) is not None
 
 
 def _find_named(case: FailedCase, tree: TreePaths) -> tuple[str | None, int]:

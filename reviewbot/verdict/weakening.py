@@ -9,11 +9,8 @@ import re
 from collections.abc import Iterator
 
 from reviewbot.claims import Edit
+from reviewbot.test_paths import is_test_path
 
-_TEST_PATH = re.compile(
-    r"(?:^|[/_.-])(?:tests?|specs?|__tests__|conftest)(?:[/_.-]|$)|(?:Tests?|Spec|IT)\.\w{1,10}$",
-    re.IGNORECASE,
-)
 _RUN_PATH = re.compile(
     r"(?:^|/)(?:pytest\.ini|tox\.ini|noxfile\.py|setup\.cfg|pyproject\.toml|conftest\.py|Makefile|"
     r"package\.json|"
@@ -97,11 +94,6 @@ _KNOWS_TESTS = re.compile(
     r"NODE_ENV['\"\])]{0,3} ?={2,3} ?['\"]test['\"]|"
     r"JEST_WORKER_ID|\btesting\.Testing\(\)|\bcfg!\(test\)|process\.env\.VITEST\b"
 )
-
-
-def is_test_path(path: str) -> bool:
-    """Whether a file is one of tests by its name or folder."""
-    return _TEST_PATH.search(path) is not None
 
 
 def find_weakening(edit: Edit, head: str) -> tuple[str, ...]:

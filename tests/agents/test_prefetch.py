@@ -72,8 +72,8 @@ def test_whatever_the_lines_hold_the_patterns_are_lawful_and_bounded(lines: list
             assert re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]{3,59}", name)
 
 
-def look(sandbox: Sandbox, after: dict[str, str]) -> str:
-    base = sandbox.commit(BEFORE)
+def look(sandbox: Sandbox, after: dict[str, str], before: dict[str, str] = BEFORE) -> str:
+    base = sandbox.commit(before)
     head = sandbox.commit(after)
     with Repository(sandbox.folder) as repository:
         changes = load_change_set(repository, base, head)
@@ -121,6 +121,44 @@ class Searched:
         return self.surroundings.look_around([changed(*lines)])
 
 
+def test_what_inherits_or_is_handed_over_is_a_use_and_an_import_is_none(sandbox: Sandbox) -> None:
+    files = {
+        "app/store.py": "class Guarded(View):\n    login = True\n",
+        "app/views.py": "from app.store import (\n    Guarded,\n)\n\n\nclass Delete(Guarded):\n    pass\n",
+        "app/urls.py": "from app.store import Guarded, other\n\nadd('/x', Guarded, name='x')\n",
+    }
+    after = {"app/store.py": files["app/store.py"].replace("True", "False")}
+    assert look(sandbox, after, files) == (
+        "Uses of names that the change defines or redefines:\n"
+        "app/urls.py:3: add('/x', Guarded, name='x')\n"
+        "app/views.py:6: class Delete(Guarded):\n"
+    )
+
+
+def look_at(*found: tuple[str, int, str]) -> list[str]:
+    """What is shown of some lines of head beside a change of ``load_user`` in a.py."""
+    hits = [GrepHit(*one) for one in found]
+    surroundings = Surroundings(lambda _pattern, _most: hits, lambda hit: hit.text)
+    return surroundings.look_around(
+        [changed("-    check(name)", heading="def load_user(name):")]
+    ).splitlines()
+
+
+def test_a_sibling_that_defines_the_same_name_is_shown_and_the_changed_place_is_not() -> None:
+    shown = look_at(("a.py", 90, "def load_user(name):"), ("b.py", 7, "def load_user(name):"))
+    assert shown[1:] == ["b.py:7: def load_user(name):"]
+
+
+def test_tests_and_prose_come_last_and_are_few() -> None:
+    tests = [(f"tests/test_{n}.py", n, f"load_user({n})") for n in range(1, 9)]
+    shown = look_at(("docs/use.rst", 3, "load_user(1)"), *tests, ("z/late.py", 1, "load_user(z)"))
+    assert shown[1:] == [
+        "z/late.py:1: load_user(z)",
+        "docs/use.rst:3: load_user(1)",
+        "tests/test_1.py:1: load_user(1)",
+    ]
+
+
 def test_there_is_a_bound_in_rows_and_in_bytes() -> None:
     searched = Searched(["load_user(" + "x" * 300] * 99)
     shown = searched.look("+def load_user(name):")
@@ -158,11 +196,15 @@ def test_every_name_stands_in_one_pattern_and_no_pattern_is_too_long(names: list
 @pytest.mark.parametrize(
     ("line", "defined", "used"),
     [
-        ("def load_user(name):", {"load_user"}, {"load_user"}),
-        ("    x = load_user (name)", set(), {"load_user"}),
-        ("const load_user = (name) => go(name)", {"load_user"}, set()),
+        ("def load_user(name):", {"load_user"}, {"load_user", "name"}),
+        ("    x = load_user (name)", set(), {"load_user", "name"}),
+        ("const load_user = (name) => go(name)", {"load_user"}, {"name"}),
+        ("class Delete(Guarded):", {"Delete"}, {"Delete", "Guarded"}),
+        ("add('/x', show_user, name='x')", set(), {"show_user"}),
+        ("    show_user,", set(), set()),
+        ("const a = require(b.show_user)", set(), set()),
         ("new Basket<Item>()", set(), {"Basket"}),
-        ("from app import load_user", set(), set()),
+        ("from app import load_user, other", set(), set()),
         ("reload_users(1)", set(), {"reload_users"}),
         ("x" * 400 + " load_user(1)", set(), set()),
     ],

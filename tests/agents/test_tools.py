@@ -139,7 +139,7 @@ def test_files_of_settings_are_read_without_their_values(toolbox: Toolbox) -> No
     for tool in ("read_file", "show_diff"):
         shown = toolbox.call(tool, {"path": ".env"}).text
         assert "SHELL_TOKEN=********" in shown and "RUN=$(shell(a))" in shown
-    assert toolbox.call("search", {"text": "hunter2"}).text == "No line holds it."
+    assert toolbox.call("search", {"text": "hunter2"}).text == "No line of head holds it."
 
 
 def test_search_shows_lines_as_read_file_does_and_looks_in_the_base_too(sandbox: Sandbox) -> None:
@@ -149,7 +149,7 @@ def test_search_shows_lines_as_read_file_does_and_looks_in_the_base_too(sandbox:
         tools = tools_over(repository, base, head)
         assert tools.call("search", {"text": "go(b)"}).text == "[1 line, 1-1 of 1]\na.c:1: if (a)\tgo(b);"
         assert "a.c:1: int old;" in tools.call("search", {"text": "int old", "side": "base"}).text
-        assert tools.call("search", {"text": "int old"}).text == "No line holds it."
+        assert tools.call("search", {"text": "int old"}).text == "No line of head holds it."
 
 
 def test_search_finds_lines_literally_or_by_expression_and_within_a_folder(toolbox: Toolbox) -> None:
@@ -158,7 +158,7 @@ def test_search_finds_lines_literally_or_by_expression_and_within_a_folder(toolb
     inside = toolbox.call("search", {"text": "shell(", "path": "app/"}).text
     assert "app/a.py:3:" in inside and "glob" not in inside
     assert toolbox.call("search", {"text": "shell(", "path": ":(glob)*"}).text.count("shell(") == 1
-    assert toolbox.call("search", {"text": "nowhere to be found"}).text == "No line holds it."
+    assert toolbox.call("search", {"text": "nowhere to be found"}).text == "No line of head holds it."
 
 
 def test_a_search_that_finds_much_says_that_there_is_more(toolbox: Toolbox) -> None:

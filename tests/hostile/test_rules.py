@@ -279,7 +279,7 @@ def test_r23_an_expression_of_a_model_takes_no_long_time(sandbox: Sandbox) -> No
         assert tools.call("search", {"text": "(a)\\1", "regex": True}).denied
         assert (
             tools.call("search", {"text": "--open-files-in-pager=sh", "regex": False}).text
-            == "No line holds it."
+            == "No line of head holds it."
         )
 
 
