@@ -27,6 +27,9 @@ MOST_BESIDES = 2
 
 PROSE = (".md", ".rst", ".txt")
 
+EVERYWHERE = 60
+"""A name that more lines of the product use, or define, tells nothing: a word such as `default`."""
+
 LOOKED_AT = 5_000
 """Lines of one search that are looked at; most only mention the names."""
 
@@ -131,9 +134,10 @@ def _is_beside(path: str) -> bool:
 
 
 def _first_hits(names: Sequence[str], known: Mapping[str, Sequence[Hit]]) -> list[Hit]:
-    """The hits of some names, each line once, in git's order."""
-    hits = {(hit.path, hit.line): hit for name in names for hit in known[name]}
-    return [hits[place] for place in sorted(hits)]
+    """The hits of some names, each line once: the rarest name first, and in git's order."""
+    counts = {name: sum(not _is_beside(hit.path) for hit in known[name]) for name in names}
+    kept = [name for name in sorted(names, key=counts.__getitem__) if counts[name] <= EVERYWHERE]
+    return list({(hit.path, hit.line): hit for name in kept for hit in known[name]}.values())
 
 
 def _cut(rows: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.agents.prefetch import MOST_ROWS, MOST_TOKENS, Hit, Surroundings
+from reviewbot.agents.prefetch import EVERYWHERE, MOST_ROWS, MOST_TOKENS, Hit, Surroundings
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
@@ -159,8 +159,15 @@ def test_tests_and_prose_come_last_and_are_few() -> None:
     ]
 
 
+def test_the_rarest_name_comes_first_and_one_that_stands_everywhere_not_at_all() -> None:
+    lines = ["load_user(1)"] * 20 + ["drop_user(1)"] * 2 + ["with_user(1)"] * (EVERYWHERE + 1)
+    searched = Searched(lines)
+    shown = searched.look("+def load_user(a):", "+def with_user(a):", "+def drop_user(a):").splitlines()
+    assert [row.split(": ")[1] for row in shown[1:]] == ["drop_user(1)"] * 2 + ["load_user(1)"] * 10
+
+
 def test_there_is_a_bound_in_rows_and_in_bytes() -> None:
-    searched = Searched(["load_user(" + "x" * 300] * 99)
+    searched = Searched(["load_user(" + "x" * 300] * EVERYWHERE)
     shown = searched.look("+def load_user(name):")
     assert MOST_TOKENS * 2 < len(shown) <= MOST_TOKENS * 3
     assert len(searched.shown) == MOST_ROWS
