@@ -14,11 +14,12 @@ from reviewbot.hooks import NO_HOOKS, Hooks
 class BatchOptions:
     """The agents are asked in batches. ``state``: the folder in which a later run finds those under way.
 
-    ``wait_seconds``: how long one run waits for batches in all.
+    ``wait_seconds``: how long one run waits for batches in all. ``key`` signs the answers that are kept.
     """
 
     state: Path | None
     wait_seconds: float
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

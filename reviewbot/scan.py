@@ -96,7 +96,7 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
     Raises:
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
     """
-    batches = BatchOptions(options.state, options.wait_seconds) if options.batch else None
+    batches = BatchOptions(options.state, options.wait_seconds, options.key) if options.batch else None
     request = replace(request, is_scan=True, batches=batches)
     if options.out:
         write_baseline(options.out, None)
@@ -129,7 +129,7 @@ def _forget(scan: Scan, request: Request) -> Scan:
 def _open(options: ScanOptions, trigger: Trigger, stack: ExitStack) -> ScanMemory | None:
     if options.state is None:
         return None
-    return stack.enter_context(ScanMemory(options.state, trigger.repository))
+    return stack.enter_context(ScanMemory(options.state, trigger.repository, options.key))
 
 
 def _conclude(

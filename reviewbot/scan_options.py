@@ -3,7 +3,7 @@
 import argparse
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LAST = "last"
@@ -23,7 +23,7 @@ class ScanOptions:
     """``state``: the folder of what earlier scans left. ``full``: read again what they have read.
 
     ``out``: the folder for ``baseline.json``. ``batch``: the agents are asked in batches, for which one run
-    waits at most ``wait_seconds``.
+    waits at most ``wait_seconds``. ``key`` signs what the state holds; nothing else there counts then.
     """
 
     state: Path | None = None
@@ -31,6 +31,7 @@ class ScanOptions:
     out: Path | None = None
     batch: bool = True
     wait_seconds: float = WAIT_SECONDS
+    key: bytes | None = field(default=None, repr=False)
 
 
 DEFAULTS = ScanOptions()

@@ -3,8 +3,10 @@
 Every change is one transaction, so a run that is killed leaves either the state before it or the one after.
 """
 
-from collections.abc import Iterator
+import hmac
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 LOCK_SECONDS = 5.0
+_SEALED = b"hmac-sha256:"
+_SEAL_BYTES = len(_SEALED) + 64
 
 
 class StateError(ReviewbotError):
@@ -23,6 +27,47 @@ class StateError(ReviewbotError):
         "Name another folder with --state, or remove this one to start anew: the next scan then reads "
         "everything again and takes what it finds as known."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Signs what a state holds, where others may write to it, such as to a cache of the CI.
+
+    Without a key the folder is trusted as it is. What was sealed for another key, name or repository, or
+    not at all, is as good as absent.
+    """
+
+    repository: str
+    key: bytes | None = field(default=None, repr=False)
+
+    def close(self, name: str, data: bytes) -> bytes:
+        """What to keep for ``data`` under ``name``, which holds no NUL."""
+        return self._mark(name, data) + data if self.key else data
+
+    def open(self, name: str, kept: bytes | None) -> bytes | None:
+        """What was kept under ``name``, None where it does not count."""
+        if kept is None or not self.key:
+            return None if kept is None or kept.startswith(_SEALED) else kept
+        mark, data = kept[:_SEAL_BYTES], kept[_SEAL_BYTES:]
+        return data if hmac.compare_digest(mark, self._mark(name, data)) else None
+
+    def close_texts(self, kind: str, texts: Mapping[str, str]) -> dict[str, str]:
+        """What to keep for texts of one kind, by name."""
+        return {name: self.close(f"{kind} {name}", _encode(text)).decode() for name, text in texts.items()}
+
+    def open_texts(self, kind: str, kept: Mapping[str, str]) -> dict[str, str]:
+        """The texts of one kind that count, by name."""
+        opened = {name: self.open(f"{kind} {name}", _encode(text)) for name, text in kept.items()}
+        return {name: data.decode() for name, data in opened.items() if data is not None}
+
+    def _mark(self, name: str, data: bytes) -> bytes:
+        about = "\0".join(("state", self.repository.lower(), name, ""))
+        text = about.encode("utf-8", "surrogateescape") + data
+        return _SEALED + hmac.new(self.key or b"", text, "sha256").hexdigest().encode()
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def open_state(

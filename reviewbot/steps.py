@@ -230,7 +230,7 @@ def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitSta
     from reviewbot.agents.batches import Batches  # noqa: PLC0415
     from reviewbot.agents.prices import own_prices  # noqa: PLC0415
 
-    ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository))
+    ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository, options.key))
     prices = own_prices(settings.prices)
     return Batches(claude, ledger, options.wait_seconds, run.step, run.journal, prices)
 
@@ -247,7 +247,7 @@ def conclude_batches(request: Request, review: Review) -> None:
         return
     from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
 
-    with BatchLedger(options.state, review.trigger.repository) as ledger:
+    with BatchLedger(options.state, review.trigger.repository, options.key) as ledger:
         ledger.clear()
 
 

@@ -121,6 +121,18 @@ def test_state_lets_the_next_scan_pay_only_for_what_changed(bench: Bench) -> Non
         assert "unchanged since agents read them" in bench.summary.read_text()
 
 
+def test_a_state_that_another_workflow_put_into_the_cache_hides_nothing(bench: Bench) -> None:
+    """A job that runs foreign code may write the cache of the default branch."""
+    bench.pull_request(CLEAN)
+    with ScriptedModel("reader") as model:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        scheduled(bench, state=".reviewbot-state", state_key="another key of 20", **asking)
+        first = len(model.requests)
+        scheduled(bench, state=".reviewbot-state", state_key="the key of this repository", **asking)
+        assert len(model.requests) == 2 * first, "what nobody of ours signed is read again"
+        assert "unchanged since agents read them" not in bench.summary.read_text()
+
+
 def test_a_folder_of_state_with_a_link_in_it_or_on_the_way_is_refused(bench: Bench) -> None:
     bench.pull_request(CLEAN)
     outside = bench.folder / "outside"

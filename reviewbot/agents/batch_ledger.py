@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from reviewbot.state_file import get_value, open_state, told
+from reviewbot.state_file import Seal, get_value, open_state, told
 
 FILE_NAME = "batches.sqlite3"
 VERSION = 2
@@ -49,11 +49,14 @@ class OpenBatch:
 class BatchLedger:
     """The ledger of one repository's batches in ``folder``; no other run may have it at the same time.
 
+    With a ``key`` only answers that were signed with it count.
+
     Raises:
         StateError: here and in every method, where the file cannot be read or written, or is another's.
     """
 
-    def __init__(self, folder: Path | None, repository: str) -> None:
+    def __init__(self, folder: Path | None, repository: str, key: bytes | None = None) -> None:
+        self._seal = Seal(repository, key)
         self.is_kept = folder is not None
         self._path = folder / FILE_NAME if folder else None
         self._database = open_state(self._path, repository, _TABLES, VERSION, alone=self.is_kept)
@@ -84,9 +87,10 @@ class BatchLedger:
             for at in range(0, len(wanted), KEYS_PER_QUERY):
                 some = wanted[at : at + KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                query = f"SELECT key, answer FROM asks WHERE answer IS NOT NULL AND key IN ({marks})"  # noqa: S608
+                is_wanted = f"answer IS NOT NULL AND key IN ({marks})"
+                query = f"SELECT key, CAST(answer AS TEXT) FROM asks WHERE {is_wanted}"  # noqa: S608
                 found.update(self._database.execute(query, some).fetchall())
-        return found
+        return self._seal.open_texts("answer", found)
 
     def open_batches(self) -> list[OpenBatch]:
         """The batches that are not collected, the oldest first."""
@@ -115,7 +119,7 @@ class BatchLedger:
     def close_batch(self, number: int, answers: Mapping[str, str]) -> None:
         """Keep what a batch has answered; the batch goes, and so do its asks that have no answer."""
         with self._told(), self._database as database:
-            rows = [(answer, key) for key, answer in answers.items()]
+            rows = [(answer, key) for key, answer in self._seal.close_texts("answer", answers).items()]
             database.executemany("UPDATE asks SET answer = ?, batch = NULL WHERE key = ?", rows)
             database.execute("DELETE FROM asks WHERE batch = ?", (number,))
             database.execute("DELETE FROM batches WHERE number = ?", (number,))

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from reviewbot.core import Sha
+from reviewbot.state_file import Seal, get_value, open_state, told
 from reviewbot.state_file import StateError as StateError  # noqa: PLC0414 - had from here by tests
-from reviewbot.state_file import get_value, open_state, told
 from reviewbot.verdict.baseline import Baseline, parse_baseline, render_baseline
 
 FILE_NAME = "scan.sqlite3"
@@ -38,11 +38,14 @@ class LastScan:
 class ScanMemory:
     """The state of one repository's scans in ``folder``, which is made where it is missing.
 
+    With a ``key`` only what was signed with it counts: what else is there is as good as absent.
+
     Raises:
         StateError: here and in every method, where the file cannot be read or written, or is another's.
     """
 
-    def __init__(self, folder: Path, repository: str) -> None:
+    def __init__(self, folder: Path, repository: str, key: bytes | None = None) -> None:
+        self._seal = Seal(repository, key)
         self._path = folder / FILE_NAME
         self._database = open_state(self._path, repository, _TABLES, VERSION)
 
@@ -72,8 +75,9 @@ class ScanMemory:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._told(), self._database as database:
             database.execute("INSERT INTO scans (sha, time) VALUES (?, ?)", (baseline.commit, now))
-            values = (("baseline", render_baseline(baseline)), ("had_file", b"%d" % had_file))
-            database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values)
+            values = {"baseline": render_baseline(baseline), "had_file": b"%d" % had_file}
+            rows = [(name, self._seal.close(name, data)) for name, data in values.items()]
+            database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
         """The readings kept under these keys."""
@@ -82,24 +86,23 @@ class ScanMemory:
             for at in range(0, len(wanted), KEYS_PER_QUERY):
                 some = wanted[at : at + KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                query = f"SELECT key, reading FROM readings WHERE key IN ({marks})"  # noqa: S608 - marks only
+                query = f"SELECT key, CAST(reading AS TEXT) FROM readings WHERE key IN ({marks})"  # noqa: S608 - marks only
                 found.update(self._database.execute(query, some).fetchall())
-        return found
+        return self._seal.open_texts("reading", found)
 
     def keep(self, readings: Mapping[str, str]) -> None:
         """Keep what was read, also of a scan that did not finish; the oldest beyond MOST_KEPT go."""
         if not readings:
             return
         with self._told(), self._database as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO readings (key, reading) VALUES (?, ?)", readings.items()
-            )
+            rows = self._seal.close_texts("reading", readings).items()
+            database.executemany("INSERT OR REPLACE INTO readings (key, reading) VALUES (?, ?)", rows)
             newest = "SELECT number FROM readings ORDER BY number DESC LIMIT 1 OFFSET ?"
             database.execute(f"DELETE FROM readings WHERE number <= ({newest})", (MOST_KEPT,))  # noqa: S608
 
     def _get(self, name: str) -> bytes | None:
         with self._told():
-            return get_value(self._database, name)
+            return self._seal.open(name, get_value(self._database, name))
 
     def _told(self) -> AbstractContextManager[None]:
         return told(self._path)

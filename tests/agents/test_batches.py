@@ -1,6 +1,7 @@
 """Asks in batches, over a socket: rounds, faults, and runs that pick up what earlier ones left."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -400,6 +401,16 @@ def test_fences_are_the_same_until_the_scan_is_concluded_and_then_others(tmp_pat
     with BatchLedger(tmp_path, "acme/shop") as ledger:
         ledger.clear()
     assert fence() != first
+
+
+def test_an_answer_that_somebody_else_put_into_a_signed_ledger_does_not_count(tmp_path: Path) -> None:
+    with BatchLedger(tmp_path, "acme/shop", b"k" * 32) as ledger:
+        batch = ledger.begin(["mine", "theirs"], time.time())
+        ledger.close_batch(batch.number, {"mine": '{"a": 1}', "theirs": '{"a": 2}'})
+    with sqlite3.connect(tmp_path / "batches.sqlite3") as database:
+        database.execute("UPDATE asks SET answer = '{}' WHERE key = 'theirs'")
+    with BatchLedger(tmp_path, "acme/shop", b"k" * 32) as ledger:
+        assert ledger.answers(["mine", "theirs"]) == {"mine": '{"a": 1}'}
 
 
 def test_the_fences_of_two_states_differ(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reviewbot.verdict import memory as module
-from reviewbot.verdict.baseline import BadBaseline, Baseline, Entry
+from reviewbot.verdict.baseline import BadBaseline, Baseline, Entry, render_baseline
 from reviewbot.verdict.memory import FILE_NAME, ScanMemory, StateError
 
 ONE, TWO = "1" * 40, "2" * 40
@@ -121,3 +121,46 @@ def test_a_state_that_another_scan_holds_is_refused_after_a_while(
         with pytest.raises(StateError, match="locked"):
             memory.keep({"a": "1"})
         other.close()
+
+
+KEY = b"k" * 32
+
+
+def test_with_a_key_only_what_was_signed_with_it_counts(tmp_path: Path) -> None:
+    baseline = Baseline(ONE, ("ruff",), (ENTRY,))
+    with ScanMemory(tmp_path, "acme/shop", KEY) as memory:
+        memory.finish(baseline, had_file=True)
+        memory.keep({"a": "1"})
+    for key, seen in ((KEY, True), (b"x" * 32, False), (None, False)):
+        with ScanMemory(tmp_path, "acme/shop", key) as memory:
+            last = memory.last_scan()
+            assert last is not None
+            found = (memory.baseline() == baseline, last.had_file, memory.recall("a") == {"a": "1"})
+            assert found == (seen, seen, seen)
+
+
+def test_what_somebody_else_writes_into_a_signed_state_is_as_good_as_absent(tmp_path: Path) -> None:
+    with ScanMemory(tmp_path, "acme/shop", KEY) as memory:
+        memory.keep({"a": "clean", "b": "a fault"})
+    # The forger knows no key, but may copy what is signed from one name to another.
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("UPDATE readings SET reading = (SELECT reading FROM readings WHERE key = 'a')")
+        database.execute("INSERT INTO readings (key, reading) VALUES ('c', 'clean')")
+        forged = render_baseline(Baseline(ONE, ("ruff",), (ENTRY,)))
+        database.execute("INSERT INTO state VALUES ('baseline', ?)", (forged,))
+    with ScanMemory(tmp_path, "acme/shop", KEY) as memory:
+        assert memory.recall("abc") == {"a": "clean"}
+        assert memory.baseline() is None
+
+
+@pytest.mark.parametrize("value", [b"\xff\xfe", 7, b"{}"], ids=repr)
+def test_a_reading_of_another_kind_is_no_reading(tmp_path: Path, value: object) -> None:
+    with ScanMemory(tmp_path, "acme/shop", KEY) as memory:
+        memory.keep({"a": "1"})
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("UPDATE readings SET reading = ?", (value,))
+    with ScanMemory(tmp_path, "acme/shop", KEY) as memory:
+        try:
+            assert memory.recall("a") == {}
+        except StateError as error:
+            assert FILE_NAME in str(error)
