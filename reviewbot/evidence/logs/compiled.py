@@ -58,7 +58,7 @@ def parse_go(lines: Sequence[str]) -> Told:
 def _read_go(lines: Sequence[str]) -> Iterator[LogFailure]:
     """A test's output stands before its ``--- FAIL`` line (with -v) or below it; its package comes last."""
     said: dict[str, list[str]] = {}
-    ended: list[LogFailure] = []
+    ended: dict[str, LogFailure] = {}  # a log may name one test a hundred thousand times
     current = ""
     panic: tuple[int, str] | None = None
     for at, line in enumerate(lines):
@@ -67,17 +67,18 @@ def _read_go(lines: Sequence[str]) -> Iterator[LogFailure]:
         elif line.lstrip().startswith("--- ") and (end := _GO_END.match(line)):
             current = end[2]
             if end[1] == "FAIL":
-                ended.append(LogFailure("go", current, at))
+                ended.setdefault(current, LogFailure("go", current, at))
         elif line.startswith(("ok  \t", "FAIL\t")) and (package := _GO_PACKAGE.match(line)):
             if panic and not ended:  # it ended the program before any test could say that it failed
-                ended.append(LogFailure("go", current or "panic", panic[0], kind="error", message=panic[1]))
-            yield from (_go_failure(one, package[2], said) for one in ended)
-            said, ended, current, panic = {}, [], "", None
+                name = current or "panic"
+                ended[name] = LogFailure("go", name, panic[0], kind="error", message=panic[1])
+            yield from (_go_failure(one, package[2], said) for one in ended.values())
+            said, ended, current, panic = {}, {}, "", None
         elif current or ended or panic or line.startswith(("panic: ", "fatal error: ")):
             if panic is None and (found := _GO_PANIC.match(line)):
                 panic = (at, found[1])
             said.setdefault(current or "panic", []).append(line)
-    yield from (_go_failure(one, "", said) for one in ended)
+    yield from (_go_failure(one, "", said) for one in ended.values())
 
 
 def _go_failure(one: LogFailure, package: str, said: dict[str, list[str]]) -> LogFailure:

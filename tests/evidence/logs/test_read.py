@@ -457,3 +457,13 @@ def test_a_log_of_nothing_but_line_ends_is_refused_before_it_is_read() -> None:
     with pytest.raises(EvidenceError, match="more than 1,000,000 lines"):
         parse_log(b"\n" * (MOST_LINES + 1), "job.log", TreePaths([]))
     assert time.process_time() - begun < 1.0
+
+
+def test_a_log_that_names_one_test_over_and_over_is_read_once_through() -> None:
+    """Each naming took a copy of all that was said: hours for a log of the size that is read."""
+    times = 40_000
+    data = b"--- FAIL: TestX (0.00s)\n    a_test.go:1: no\n" * times + b"FAIL\tacme/shop\t1s\n"
+    started = time.process_time()
+    report = parse_log(data, "log", TreePaths(("a_test.go",)))
+    assert [each.title for each in report.evidence] == ["acme/shop::TestX failed"]
+    assert time.process_time() - started < 10
