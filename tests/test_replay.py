@@ -13,6 +13,7 @@ from reviewbot.replay import JournalError, parse_journal
 from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
 from tests.test_cli import REPORTS, run
+from tests.test_patch_review import FAILED, SUM, TESTS
 
 BAD = "import os\n\n\ndef run(name):\n    os.system('ls ' + name)\n"
 Records = list[dict[str, Any]]
@@ -61,6 +62,43 @@ def test_a_full_journal_holds_what_was_sent_and_said_and_no_key_of_ours(told: Sa
     assert "os.system" in json.dumps(asked)
     assert any(record["event"] == "model_said" and record["text"] for record in records)
     assert "needle" not in data
+
+
+def test_a_review_with_a_fix_is_replayed_with_the_fix_and_what_its_own_review_said(sandbox: Sandbox) -> None:
+    sandbox.commit({"app.py": SUM, "test_app.py": TESTS})
+    sandbox.commit({"app.py": SUM.replace("+", "-")})
+    (sandbox.folder.parent / "junit.xml").write_text(FAILED)
+    with ScriptedModel("reader") as model:
+        first = run(
+            "review", "--out", "reports", "--journal", "full", "--junit", "../junit.xml", cwd=sandbox.folder,
+            ANTHROPIC_BASE_URL=model.base_url, ANTHROPIC_API_KEY="k",
+        )  # fmt: skip
+        asked = len(model.requests)
+        done = run("replay", "reports", "--out", "again", cwd=sandbox.folder)
+        assert len(model.requests) == asked
+    assert first.returncode == done.returncode
+    before, after = (sandbox.folder / name for name in ("reports", "again"))
+    fix = (before / "fix.patch").read_bytes()
+    assert b"+    return one + other" in fix
+    assert (after / "fix.patch").read_bytes() == fix
+    assert [agent["name"] for agent in report_of(after)["agents"]] == ["triage", "test_fix", "security"]
+    for name in ("verdict", "findings", "agents"):
+        assert report_of(before)[name] == report_of(after)[name]
+
+
+def test_a_fix_that_a_changed_journal_makes_of_a_fault_is_withheld(sandbox: Sandbox) -> None:
+    sandbox.commit({"app.py": SUM, "test_app.py": TESTS})
+    sandbox.commit({"app.py": SUM.replace("+", "-")})
+    (sandbox.folder.parent / "junit.xml").write_text(FAILED)
+    with ScriptedModel("reader") as model:
+        run(
+            "review", "--out", "reports", "--journal", "full", "--junit", "../junit.xml", cwd=sandbox.folder,
+            ANTHROPIC_BASE_URL=model.base_url, ANTHROPIC_API_KEY="k",
+        )  # fmt: skip
+    path = journal_of(sandbox)
+    path.write_text(path.read_text().replace("return one + other", "return eval(one + other)"))
+    run("replay", "reports", "--out", "again", cwd=sandbox.folder)
+    assert not (sandbox.folder / "again" / "fix.patch").exists()
 
 
 def test_a_review_without_models_is_replayed_too(told: Sandbox) -> None:
