@@ -1,9 +1,10 @@
-"""What the prefetch of the security agent adds to real changes: bytes, seconds, and what it finds.
+"""What prefetching adds to real changes: tokens, seconds, and what it finds.
 
     python bench/prefetch.py REPOSITORY [COMMITS]
 
 For each of the newest commits with one parent (50 of them unless told) it looks around as a review does.
-A name counts as found where its definition, or a use of it, is among the lines that were shown.
+A name counts as found where its definition, or a use of it, is among the lines that were shown. Of
+changes that touch tests, those tests (6 of them) are taken for failed.
 """
 
 import subprocess
@@ -12,12 +13,48 @@ import time
 from pathlib import Path
 from statistics import median
 
+from reviewbot.agents.failing_tests import look_at_tests
 from reviewbot.agents.prefetch import MOST_NAMES, Surroundings
 from reviewbot.agents.symbols import find_symbols
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
+from reviewbot.core import ChangeSet, Evidence, Location, Severity
 from reviewbot.masking import Masker
+
+
+def look_at(changes: ChangeSet, toolbox: Toolbox) -> list[tuple[float, float]]:
+    """Tokens and seconds for the tests that a change touches, as if they had failed; none without tests."""
+    failures = [
+        Evidence(
+            "junit:1",
+            "junit",
+            "junit",
+            "failure",
+            Severity.HIGH,
+            f"t::{name}",
+            "",
+            location=Location(path, 1, 1),
+        )
+        for path, name in tests_of(changes)
+    ]
+    if not failures:
+        return []
+    started = time.monotonic()
+    shown = look_at_tests(failures, changes.files, toolbox.read_lines, toolbox.has_in_head)
+    return [(len(shown.encode()) / 3, time.monotonic() - started)]
+
+
+def tests_of(changes: ChangeSet) -> list[tuple[str, str]]:
+    """Path and name of some tests whose lines a change touches."""
+    found = [
+        (change.path, name)
+        for change in changes.files
+        if "test" in change.path and change.head_blob
+        for name in find_symbols([change], MOST_NAMES).changed
+        if name.lower().startswith("test") and name.islower()
+    ]
+    return found[:6]
 
 
 def main(folder: Path, commits: int) -> None:
@@ -39,6 +76,7 @@ def main(folder: Path, commits: int) -> None:
     sizes: list[int] = []
     seconds: list[float] = []
     names = found = 0
+    tests: list[tuple[float, float]] = []
     with Repository(folder) as repository:
         for head in heads:
             parents = repository.parents(head)
@@ -50,6 +88,7 @@ def main(folder: Path, commits: int) -> None:
             started = time.monotonic()
             shown = surroundings.look_around(changes.files)
             seconds.append(time.monotonic() - started)
+            tests += look_at(changes, toolbox)
             sizes.append(len(shown.encode()))
             symbols = find_symbols(changes.files, MOST_NAMES)
             wanted = {*symbols.changed, *symbols.used}
@@ -59,6 +98,11 @@ def main(folder: Path, commits: int) -> None:
     print(f"tokens added (3 bytes each): median {median(sizes) / 3:.0f}, largest {max(sizes) / 3:.0f}")
     print(f"seconds: median {median(seconds):.2f}, largest {max(seconds):.2f}")
     print(f"names searched for {names}, of which shown {found}")
+    if tests:
+        print(
+            f"changes with tests {len(tests)}, tokens: median {median(size for size, _ in tests):.0f}", end=""
+        )
+        print(f", seconds: median {median(each for _, each in tests):.2f}")
 
 
 if __name__ == "__main__":

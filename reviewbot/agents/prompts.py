@@ -99,12 +99,24 @@ def build_security_prompt(
 
 
 def build_test_fix_prompt(
-    spec: AgentSpec, fence: Fence, shared: str, failures: tuple[str, int], parts: Sequence[FileChange]
+    spec: AgentSpec,
+    fence: Fence,
+    shared: str,
+    failures: tuple[str, int],
+    parts: Sequence[FileChange],
+    *,
+    tests: str = "",
 ) -> Prompt:
-    """The one task about failed tests. ``failures`` are their text and how many there are."""
+    """The one task about failed tests. ``failures`` are their text and how many there are.
+
+    ``tests`` are lines of head: the failed tests, and what they use.
+    """
     text, count = failures
     material = "\n".join(
-        (_change_block(fence, parts), "The failures of the test run:\n" + fence.around("failures", text))
+        (
+            _change_block(fence, parts) + _tests_block(fence, tests),
+            "The failures of the test run:\n" + fence.around("failures", text),
+        )
     )
     task = render(spec.prompt, part="task", count=count)
     user = (_text(shared), _text(material, marked=True), _text(task))
@@ -129,6 +141,13 @@ def _around_block(fence: Fence, around: str) -> str:
     if not around or fence.nonce in around:
         return ""
     return "\nFound in head by a plain search, not complete:\n" + fence.around("around", around)
+
+
+def _tests_block(fence: Fence, tests: str) -> str:
+    """Lines found before they are asked for, under the rule of ``_around_block``."""
+    if not tests or fence.nonce in tests:
+        return ""
+    return "\nFailed tests, and what they use of files they import:\n" + fence.around("tests", tests)
 
 
 def _count(paths: set[str], noun: str) -> str:

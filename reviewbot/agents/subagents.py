@@ -14,6 +14,7 @@ from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import Claude
 from reviewbot.agents.delivery import LIVE
 from reviewbot.agents.excerpts import mask_changes, mask_evidence
+from reviewbot.agents.failing_tests import look_at_tests
 from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.journal_lines import record_routes
@@ -225,6 +226,9 @@ class _Desk:
             files=self.readable.files,
             fence=self.fence,
             shared=self.shared,
+            look=lambda shown, parts: look_at_tests(
+                shown, parts, self.runner.toolbox.read_lines, self.runner.toolbox.has_in_head
+            ),
             run=lambda task, prompt: self.runner.run(SPECS["test_fix"], task, prompt),
             redo=self.runner.mark_redone,
             note=self.notes.append,

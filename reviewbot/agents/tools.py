@@ -136,6 +136,10 @@ class Toolbox:
             path = change.old_path or path
         return self._named(path, side)
 
+    def has_in_head(self, path: str) -> bool:
+        """Whether head has a file of this name, as models are shown names."""
+        return path in self._head_paths
+
     def find_lines(self, expression: str, most: int) -> Sequence[Hit]:
         """The first lines of head that an expression matches, not masked yet: see ``show_line``.
 
