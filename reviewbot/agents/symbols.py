@@ -35,6 +35,8 @@ _COMMON = frozenset(
 )
 """Names that stand everywhere: a search for them tells nothing."""
 
+_IGNORED = _COMMON | frozenset(DEFINING.split("|"))
+
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
@@ -53,9 +55,9 @@ def find_symbols(changes: Iterable[FileChange], most: int) -> Symbols:
             added = [line[1:] for line in hunk.lines if line[:1] == "+"]
             changed.update(_touched(hunk))
             used.update(name for line in added for name in _USED.findall(line[:2_000]))
-    for name in (*changed, *_COMMON):
+    for name in (*changed, *_IGNORED):
         used.pop(name, None)
-    kept = [name for name, _ in changed.most_common() if name not in _COMMON]
+    kept = [name for name, _ in changed.most_common() if name not in _IGNORED]
     return Symbols(tuple(kept[:most]), tuple(name for name, _ in used.most_common(most)))
 
 

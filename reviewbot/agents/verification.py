@@ -74,7 +74,7 @@ def _case(group: Sequence[Claim], pages: Pages) -> Case:
 
 def build_verify_prompt(spec: AgentSpec, case: Case, changes: ChangeSet, pages: Pages) -> Prompt:
     """One claim and its code. The fence is drawn for this request: who made the claim knew the others."""
-    code = cut(_render_code(case, pages), MATERIAL_BYTES)
+    code = cut(_render_code(_after_deletion(case, changes), pages), MATERIAL_BYTES)
     hunks = cut("".join(_render_hunks(case, changes)), MATERIAL_BYTES) or "(none)\n"
     claim = _render_claims(case)
     fence = draw_fence((code, hunks, claim))
@@ -93,12 +93,26 @@ def build_verify_prompt(spec: AgentSpec, case: Case, changes: ChangeSet, pages: 
     )
 
 
-def _render_code(case: Case, pages: Pages) -> str:
+def _after_deletion(case: Case, changes: ChangeSet) -> list[Passage]:
+    """The places; for deleted lines, which their hunk shows, what stands in head where they stood."""
+    hunks = [(change, hunk) for change in changes.files if change.head_blob for hunk in change.hunks]
+
+    def move(place: Passage) -> Passage:
+        for change, hunk in hunks if place.side == "base" else ():
+            if change.path == place.path and _holds(hunk, place):
+                last = hunk.head_start + max(hunk.head_count, 1) - 1
+                return Passage(place.path, "head", max(hunk.head_start, 1), max(last, 1))
+        return place
+
+    return [move(place) for place in case.places]
+
+
+def _render_code(places: Sequence[Passage], pages: Pages) -> str:
     """The quoted places with lines around them. Each line keeps a blank in front, as in a hunk, so that
     no line of a file can pass for the header of another one.
     """
     parts = []
-    for place in widen(case.places):
+    for place in widen(places):
         lines = (pages.lines(place.path, place.side) or ())[place.first - 1 : place.last]
         last = place.first + len(lines) - 1
         parts.append(f"=== {visible_line(place.path)} (at {place.side}, lines {place.first}-{last})")

@@ -266,3 +266,8 @@ def test_the_security_task_is_given_what_was_found(sandbox: Sandbox) -> None:
     [text] = [block["text"] for block in first["messages"][0]["content"] if "<around-" in block["text"]]
     assert "app/safe.py:1: def quote_name(name):" in text
     assert text.index("<change-") < text.index("<around-")
+
+
+def test_a_word_that_defines_is_no_name() -> None:
+    line = "+func (r *Request) SetCheckRedirect(fn func(req *http.Request) error) *Request {"
+    assert find_symbols([changed(line)], 9).changed == ("SetCheckRedirect",)

@@ -218,7 +218,7 @@ def test_a_line_of_a_file_cannot_pass_for_the_header_of_another_file(sandbox: Sa
     ]
 
 
-def test_a_guard_that_is_gone_is_shown_as_it_was(sandbox: Sandbox) -> None:
+def test_a_guard_that_is_gone_is_shown_as_it_was_and_then_what_stands_in_its_place(sandbox: Sandbox) -> None:
     before = {"app/run.py": f"import subprocess\n\n\ndef run(name):\n    check_permission(name)\n{LINE}\n"}
     base = sandbox.commit(before)
     head = sandbox.commit({"app/run.py": before["app/run.py"].replace("    check_permission(name)\n", "")})
@@ -234,7 +234,7 @@ def test_a_guard_that_is_gone_is_shown_as_it_was(sandbox: Sandbox) -> None:
     [body] = [served.body for served in model.requests if is_verify(served.body)]
     text = "\n".join(block["text"] for block in body["messages"][0]["content"])
     assert only_claim(found).quotes[0].text == "    check_permission(name)"
-    assert "=== app/run.py (at base, lines 1-6)" in text
+    assert "=== app/run.py (at head, lines 1-5)" in text and text.count("check_permission(name)") == 1
     assert "-    check_permission(name)" in text
 
 
