@@ -18,7 +18,7 @@ from reviewbot.core import Review
 from reviewbot.credentials import HELPER
 from reviewbot.engine import is_ci, will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError, UsageError
-from reviewbot.journal import Journal
+from reviewbot.journal import PROVING, Journal
 from reviewbot.options import build_parser
 from reviewbot.pipeline import review_change
 from reviewbot.publish.files import prepare_folder, render, write_reports
@@ -100,6 +100,7 @@ def _review(options: argparse.Namespace) -> int:
         review = review_change(request, journal, step)
         head, out = review.trigger.head_sha, options.out
         proving = ProveRequest(Path(), options.test_command, options.repo, head, out=out)
+        journal.write(PROVING)
         with step("proving the fix"):
             return prove_review(review, proving, os.environ, again)
 

@@ -298,6 +298,8 @@ class Review:
 
     ``proof`` is the sentence of a proof that its tests pass with the patch; empty: nobody has proven it.
     ``suggests``: the policy wants fixes as GitHub's suggestion blocks, and the author may push to the branch.
+    ``fix_rounds``: how often a fix that fails its proof may go back. ``hides_unproven``: a fix without a
+    proof is not shown.
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
     ``terms`` is a digest of what the agents were told beyond the change; empty where none was asked.
@@ -319,6 +321,13 @@ class Review:
     terms: str = ""
     proof: str = ""
     suggests: bool = False
+    fix_rounds: int = 1
+    hides_unproven: bool = False
+
+    @property
+    def shows_fix(self) -> bool:
+        """Whether the fix may be shown; ``patch`` may also be there to be tried."""
+        return bool(self.proof) or not self.hides_unproven
 
     @property
     def cost_usd(self) -> float:

@@ -19,6 +19,9 @@ from reviewbot.telemetry import Telemetry
 VERSION = 1
 """Of the records that ``reviewbot replay`` reads; grows when one of them changes its meaning."""
 
+PROVING = "proof_began"
+"""The event behind which a journal tells of tests that were run and of further rounds: none is replayed."""
+
 RESERVED = ("time", "event")
 """The two names that every record has and no field may take."""
 

@@ -126,6 +126,8 @@ def _judge(run: Run) -> Review:
         patch=patch.data,
         terms="" if request.is_scan else terms,  # a scan has a baseline and no rounds
         suggests=settings.suggestions and not trigger.is_fork,
+        fix_rounds=settings.fix_rounds,
+        hides_unproven=settings.unproven_fixes == "hide",
     )
     return withhold(review, masker)
 

@@ -14,9 +14,11 @@ from reviewbot.settings import (
     LOGIN,
     MAXIMUM_BUDGET_USD,
     MODEL_ID,
+    MOST_ROUNDS,
     Analyzer,
     Engine,
     OnIncomplete,
+    Unproven,
 )
 
 # What pathspec takes and what can select something, in what the regular expressions of Python and of
@@ -150,6 +152,16 @@ class PolicyFile(_Strict):
         description="Whether a fix for a failed test is also offered as a suggestion that one click commits, "
         "where its lines are in the diff and the branch is the repository's own; the default is false.",
     )
+    fix_rounds: Annotated[int, Field(ge=0, le=MOST_ROUNDS)] = Field(
+        default=1,
+        description="How often a fix that failed its proof (`review --prove`) goes back for another, within "
+        "the budget; the default is 1.",
+    )
+    unproven_fixes: Unproven = Field(
+        default="show",
+        description="Whether a fix that nobody has proven is offered as an idea, `show` (the default), or "
+        "not at all, `hide`; `fix.patch` is still written for the job that tries it.",
+    )
     prices: dict[_Model, PriceEntry] = Field(
         default={},
         json_schema_extra={"additionalProperties": False},
@@ -198,6 +210,8 @@ ALLOWED = {
     "security-model": "the id of a model, such as claude-opus-5-5",
     "verify": "true or false",
     "suggestions": "true or false",
+    "fix-rounds": f"a whole number from 0 to {MOST_ROUNDS}",
+    "unproven-fixes": f"one of {', '.join(get_args(Unproven))}",
     "prices": "a mapping from ids of models to `input`, `output` and prices of the cache",
     **dict.fromkeys(PRICE_KEYS, f"the dollars for a million tokens, from 0 to {LARGEST_PRICE:.0f}"),
     "analyzers": f"a list of {', '.join(ANALYZERS)}, each at most once",

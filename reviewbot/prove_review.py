@@ -1,4 +1,4 @@
-"""``reviewbot review --prove``: the review's fix is tried at once, and a fix that failed goes back once.
+"""``reviewbot review --prove``: the review's fix is tried at once, and a fix that failed may go back.
 
 This runs code of the repository, so it needs a yes that a person gave: ``--yes``, or an answer at a terminal.
 """
@@ -13,6 +13,7 @@ from reviewbot.core import Review
 from reviewbot.errors import ReviewbotError, UsageError
 from reviewbot.prove import ProveRequest, prove_patch
 from reviewbot.prove_result import Attempt, Proof
+from reviewbot.publish.patch import AGENT, without_edits
 from reviewbot.publish.sanitize import terminal_text
 from reviewbot.text import cut_middle, one_line
 
@@ -51,8 +52,8 @@ def prove_review(
 ) -> Review:
     """The review with its fix proven, or with a sentence that says why it is not.
 
-    A fix that failed goes back once with the output of its tests, if there is money left; the second counts
-    where it is proven. The verdict stays what it is.
+    A fix that failed goes back with the output of its tests, as often as the policy says and while there is
+    money left. The last that was tried is the review's. The verdict stays what it is.
     """
     if not review.patch:
         return replace(review, notes=(*review.notes, "There is no fix to prove."))
@@ -65,19 +66,44 @@ def prove_review(
 
 def _prove(review: Review, request: ProveRequest, environment: Mapping[str, str], again: Again) -> Review:
     proof, notes = _try(review.patch, request, environment)
-    left = review.budget_usd - review.cost_usd
-    if proof.status in _WORTH_ANOTHER and review.cost_is_complete and left > 0:
-        second = again(("reviewbot prove", _tell(review.patch, proof)), left)
-        review = replace(review, outcomes=(*review.outcomes, *second.outcomes))
-        if second.patch and second.patch != review.patch:
-            other, notes_of_other = _try(second.patch, request, environment)
-            if other.status == "proven":
-                notes = (f"A first fix failed: {proof.sentence}", *notes_of_other)
-                proof, review = other, replace(review, patch=second.patch)
-            else:
-                notes = (f"A second fix failed, too: {other.sentence}", *notes)
+    tried = {review.patch}
+    failed: list[str] = []
+    while proof.status in _WORTH_ANOTHER and len(failed) < review.fix_rounds:
+        left = review.budget_usd - review.cost_usd
+        if left <= 0 or not review.cost_is_complete:
+            break
+        other = again(("reviewbot prove", _tell(review.patch, proof)), left)
+        review = replace(review, outcomes=(*review.outcomes, *other.outcomes))
+        if not other.patch or other.patch in tried:
+            break
+        tried.add(other.patch)
+        failed.append(f"A fix before it failed: {proof.sentence}")
+        review = _adopt(review, other)
+        proof, notes = _try(review.patch, request, environment)
+    return _conclude(review, proof, (*failed, *notes))
+
+
+def _adopt(review: Review, other: Review) -> Review:
+    """The review with the fix of another: its patch, and the edits of the findings that it is made of."""
+    fixes = {
+        finding.fingerprint: finding
+        for finding in other.findings
+        if finding.evidence.tool == AGENT and finding.evidence.edits
+    }
+    kept = tuple(
+        fixes.pop(finding.fingerprint, without_edits(finding)) if finding.evidence.tool == AGENT else finding
+        for finding in review.findings
+    )
+    verdict = replace(review.verdict, advisory=(*review.verdict.advisory, *fixes))
+    return replace(review, patch=other.patch, findings=(*kept, *fixes.values()), verdict=verdict)
+
+
+def _conclude(review: Review, proof: Proof, notes: tuple[str, ...]) -> Review:
     if proof.status == "proven":
         return replace(review, proof=proof.sentence, notes=(*review.notes, proof.sentence, *notes))
+    if review.hides_unproven:
+        said = f"A fix was tried and is not shown, as the policy wants: {proof.sentence}"
+        return replace(review, patch=b"", notes=(*review.notes, said, *notes))
     said = f"The fix is an idea and no more: {proof.sentence}"
     return replace(review, notes=(*review.notes, said, *notes))
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from reviewbot.change.git import Repository
 from reviewbot.core import Review, Trigger
 from reviewbot.errors import UnknownRevision, UsageError
 from reviewbot.evidence.collect import Collected
-from reviewbot.journal import VERSION, Journal
+from reviewbot.journal import PROVING, VERSION, Journal
 from reviewbot.pipeline import review_repository
 from reviewbot.records import from_plain
 from reviewbot.request import Request
@@ -40,11 +41,15 @@ class JournalError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A review of an earlier run; ``decided`` is the conclusion that it came to then."""
+    """A review of an earlier run; ``decided`` is the conclusion that it came to then.
+
+    ``was_proving``: the run then went on to try its fix.
+    """
 
     trigger: Trigger
     recorded: Recorded
     decided: str
+    was_proving: bool = False
 
 
 def read_journal(folder: Path) -> bytes:
@@ -66,7 +71,8 @@ def parse_journal(data: bytes) -> Replayed:
     Raises:
         JournalError: it is not full, not whole, of another version, or no journal of a review.
     """
-    records = _parse_lines(data)
+    whole = _parse_lines(data)
+    records = list(takewhile(lambda record: record["event"] != PROVING, whole))
     events = [record["event"] for record in records]
     if "run_started" not in events:
         raise JournalError(f"{NAME} is no journal of a review.")
@@ -87,7 +93,7 @@ def parse_journal(data: bytes) -> Replayed:
     if built.engine.name == "claude" and trigger.head_sha not in agents:
         raise JournalError(f"{NAME} lacks what the agents said.")
     recorded = Recorded(built, _build(Collected, collected.get("collected")), agents)
-    return Replayed(trigger, recorded, str(decided.get("conclusion")))
+    return Replayed(trigger, recorded, str(decided.get("conclusion")), len(whole) > len(records))
 
 
 def replay_review(
@@ -107,8 +113,10 @@ def replay_review(
             if repository.resolve(sha) is None:
                 raise UnknownRevision(f"The repository lacks {sha[:12]}, which the journal speaks of.")
         review = review_repository(repository, told.trigger, request, journal, step, told.recorded)
-    note = "Replayed from a journal: no model was asked."
-    return replace(review, notes=(note, *review.notes)), told.decided
+    notes = ["Replayed from a journal: no model was asked."]
+    if told.was_proving:
+        notes.append("The run then tried its fix. A replay runs no test and shows the first fix, unproven.")
+    return replace(review, notes=(*notes, *review.notes)), told.decided
 
 
 def _parse_lines(data: bytes) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from reviewbot.text import printable
 
 Engine = Literal["auto", "claude", "analyzers"]
 OnIncomplete = Literal["fail", "neutral"]
+Unproven = Literal["show", "hide"]
 Analyzer = Literal["ruff", "zizmor", "hadolint", "detect-secrets"]
 
 ANALYZERS: tuple[Analyzer, ...] = get_args(Analyzer)
@@ -26,6 +27,9 @@ MODEL_ID = r"[a-zA-Z0-9][a-zA-Z0-9._:@/-]{0,199}"
 
 LOGIN = r"[A-Za-z0-9_-]{1,100}(?:\[bot\])?"
 """The name of a person or, with its end, of an app."""
+
+MOST_ROUNDS = 5
+"""How often a fix that failed its proof may go back at most."""
 
 MAXIMUM_BUDGET_USD = 1_000_000.0
 """No run costs this much: a larger number is a slip of the keyboard."""
@@ -94,6 +98,8 @@ class Settings:
     security_model: str = "claude-opus-5-5"
     verify: bool = True
     suggestions: bool = False
+    fix_rounds: int = 1
+    unproven_fixes: Unproven = "show"
     prices: tuple[ModelPrice, ...] = ()
     analyzers: tuple[Analyzer, ...] = ANALYZERS
     skip_authors: tuple[str, ...] = ()
@@ -130,6 +136,8 @@ SCALARS = (
     "security_model",
     "verify",
     "suggestions",
+    "fix_rounds",
+    "unproven_fixes",
     "prices",
     "analyzers",
     "skip_authors",
@@ -207,6 +215,12 @@ def _number(largest: float, allowed: str) -> tuple[Callable[[Any], object], str]
     return parse, allowed
 
 
+def _parse_rounds(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_ROUNDS:
+        raise ValueError
+    return value
+
+
 def _parse_flag(value: Any) -> bool:
     if value is not True:
         raise ValueError
@@ -253,6 +267,8 @@ _ARGUMENTS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "security_model": _MODEL,
     "verify": (_parse_switch, "true or false"),
     "suggestions": (_parse_switch, "true or false"),
+    "fix_rounds": (_parse_rounds, f"a whole number from 0 to {MOST_ROUNDS}"),
+    "unproven_fixes": _one_of(*get_args(Unproven)),
     "analyzers": (_parse_analyzers, f"a list of {', '.join(ANALYZERS)}, each at most once"),
     "skip_authors": (_parse_logins, "a list of logins, such as renovate[bot], each at most once"),
 }

@@ -1,5 +1,6 @@
 """`reviewbot review --prove`: real tests in a real copy, the fixes by the scripted model."""
 
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -28,9 +29,9 @@ class Terminal(StringIO):
 
 
 def prove(
-    sandbox: Sandbox, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, *more: str
+    sandbox: Sandbox, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, *more: str, policy: str = ""
 ) -> tuple[int, Path]:
-    base = sandbox.commit({"app.py": SUM, "test_app.py": TESTS})
+    base = sandbox.commit({"app.py": SUM, "test_app.py": TESTS, ".github/reviewbot.yml": policy})
     sandbox.commit({"app.py": SUM.replace("+", "-")})
     out, report = sandbox.folder.parent / "out", sandbox.folder.parent / "junit.xml"
     report.write_text(FAILED)
@@ -74,7 +75,11 @@ def test_a_fix_that_failed_goes_back_once_with_the_output(
     assert RIGHT in (out / "fix.patch").read_text()
     report = json.loads((out / "report.json").read_text())
     assert report["cost"]["usd"] == pytest.approx(model.usd)
-    assert "A first fix failed" in (out / "report.md").read_text()
+    assert "A fix before it failed" in (out / "report.md").read_text()
+    [edits] = [finding["edits"] for finding in report["findings"] if finding["edits"]]
+    assert RIGHT in edits[0]["replace"], "the report tells of the fix that was proven"
+    proof = json.loads((out / "prove.json").read_text())
+    assert proof["patch_sha256"] == hashlib.sha256((out / "fix.patch").read_bytes()).hexdigest()
 
 
 def test_a_fix_that_is_never_proven_is_an_idea(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +89,61 @@ def test_a_fix_that_is_never_proven_is_an_idea(sandbox: Sandbox, monkeypatch: py
     markdown = (out / "report.md").read_text()
     assert "A fix for the failed tests, not proven" in markdown
     assert "The fix is an idea and no more: Not proven: `test_app::test_add` still fails." in markdown
+
+
+@pytest.mark.parametrize(("rounds", "fixes"), [(0, 1), (2, 3)])
+def test_the_policy_says_how_often_a_fix_goes_back(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rounds: int, fixes: int
+) -> None:
+    def wrong_twice(body: Any) -> Turn:
+        turn, told = read(body), json.dumps(body)
+        if f"+    {WRONG}" in told:
+            return turn
+        wrong = WRONG if "+    return one / other" in told else "return one / other"
+        return replace(turn, text=turn.text.replace(RIGHT, wrong))
+
+    with ScriptedModel(wrong_twice) as model:
+        _, out = prove(sandbox, model, monkeypatch, "--yes", policy=f"fix-rounds: {rounds}\n")
+    markdown = (out / "report.md").read_text()
+    assert markdown.count("A fix before it failed") == fixes - 1
+    assert ("A fix for the failed tests, proven" in markdown) == (rounds == 2)
+
+
+def test_a_fix_that_is_never_proven_is_not_shown_where_the_policy_hides_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedModel(always_wrong) as model:
+        code, out = prove(sandbox, model, monkeypatch, "--yes", policy="unproven-fixes: hide\n")
+    assert code == 0
+    markdown = (out / "report.md").read_text()
+    assert "A fix was tried and is not shown, as the policy wants: Not proven" in markdown
+    assert "one * other" not in "".join(path.read_text() for path in out.glob("report.*"))
+    assert not (out / "fix.patch").exists()
+
+
+def test_a_proven_fix_is_shown_whatever_the_policy_hides(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedModel() as model:
+        _, out = prove(sandbox, model, monkeypatch, "--yes", policy="unproven-fixes: hide\n")
+    assert "A fix for the failed tests, proven" in (out / "report.md").read_text()
+    assert [each for each in json.loads((out / "report.json").read_text())["findings"] if each["edits"]]
+
+
+def test_a_full_journal_of_a_proven_review_is_replayed(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with ScriptedModel(wrong_at_first) as model:
+        code, out = prove(sandbox, model, monkeypatch, "--yes", "--journal", "full")
+        asked = len(model.requests)
+        again = out.parent / "again"
+        assert main(["replay", str(out), "--repo", str(sandbox.folder), "--out", str(again)]) == code
+        assert len(model.requests) == asked
+    first, second = (json.loads((folder / "report.json").read_text()) for folder in (out, again))
+    assert second["verdict"]["conclusion"] == first["verdict"]["conclusion"]
+    assert "A replay runs no test" in (again / "report.md").read_text()
+    assert WRONG in (again / "fix.patch").read_text()
 
 
 def test_without_a_yes_and_a_terminal_nothing_is_run(

@@ -268,6 +268,8 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
         "security-model      claude-opus-5-5                           built-in\n"
         "verify              true                                      built-in\n"
         "suggestions         false                                     built-in\n"
+        "fix-rounds          1                                         built-in\n"
+        "unproven-fixes      show                                      built-in\n"
         "prices              (none)                                    built-in\n"
         "analyzers           (none)                                    --analyzers\n"
         "skip-authors        (none)                                    built-in\n"

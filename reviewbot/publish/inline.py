@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reviewbot.core import ChangeStatus, FileChange, Finding, LineRanges, Location, Review, Side
 from reviewbot.publish import summary
 from reviewbot.publish.markers import Scope, finding_marker
+from reviewbot.publish.patch import without_edits
 from reviewbot.publish.sanitize import (
     markdown_code,
     markdown_fence,
@@ -91,7 +92,8 @@ def plan_inline(
         blocks = finding.fingerprint in review.verdict.blocking
         by_agent = finding.evidence.source == "agent"
         marker = finding_marker(finding.fingerprint, scope, key, by_agent=by_agent)
-        body = _body(finding, place, blocks, _offer(suggestion, review)) + marker
+        shown = finding if review.shows_fix else without_edits(finding)
+        body = _body(shown, place, blocks, _offer(suggestion, review)) + marker
         comments.append(_comment(finding, place, body))
     return InlinePlan(tuple(comments), tuple(not_inline), already)
 

@@ -4,7 +4,7 @@ The patch is made from the bytes of head, so it applies there as it is; nobody h
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from reviewbot.change.content import decode_wide
@@ -96,6 +96,11 @@ def build_patch(findings: Iterable[Finding], read_head: Callable[[str], bytes | 
         tuple(left_out),
         tuple((path, _encode(text.new)) for path, text in changed_texts.items()),
     )
+
+
+def without_edits(finding: Finding) -> Finding:
+    """The finding, its words only."""
+    return replace(finding, evidence=replace(finding.evidence, edits=()))
 
 
 def _encode(text: str) -> bytes:

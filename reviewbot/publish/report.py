@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
 from reviewbot import __version__
 from reviewbot.core import CoverageRow, Finding, Outcome, Rejected, Review
+from reviewbot.publish.patch import without_edits
 from reviewbot.publish.sanitize import visible
 from reviewbot.publish.summary import explanation, remarks
 from reviewbot.text import show_surrogates
@@ -186,7 +187,10 @@ def report_document(review: Review) -> Report:
             "blocking": list(review.verdict.blocking),
             "reasons": [{"code": r.code, "detail": visible(r.detail)} for r in review.verdict.reasons],
         },
-        "findings": [_finding(finding, finding.fingerprint in blocking) for finding in review.findings],
+        "findings": [
+            _finding(finding if review.shows_fix else without_edits(finding), finding.fingerprint in blocking)
+            for finding in review.findings
+        ],
         "rejected": [_rejected(rejected) for rejected in review.rejected],
         "coverage": {
             "files": [_file(row) for row in review.coverage.files],

@@ -38,7 +38,8 @@ class Suggestion:
 def suggest(review: Review, finding: Finding, change: FileChange | None) -> Suggestion | None:
     """The suggestion for a finding's edits, or None where there must be none."""
     edits = finding.evidence.edits
-    if not (review.suggests and review.patch and edits and finding.evidence.tool == AGENT) or change is None:
+    wanted = review.suggests and review.shows_fix and review.patch
+    if not (wanted and edits and finding.evidence.tool == AGENT) or change is None:
         return None
     if {edit.path for edit in edits} != {change.path} or _STEERING.search(change.path):
         return None
