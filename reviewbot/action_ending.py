@@ -9,6 +9,7 @@ from reviewbot.publish.code_scanning import SarifTaker, publish_sarif
 from reviewbot.publish.commands import Followed
 from reviewbot.publish.github import Posted
 from reviewbot.verdict.failed import failed_review
+from reviewbot.verdict.part import mark_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,7 @@ QUIET = "This run was asked to post nothing and to keep nothing: its reports are
 
 def quiet(review: Review, *, is_part: bool) -> Ending:
     """The end of a run that posts nothing; what passed in a part has not passed as a whole."""
-    if not is_part or review.verdict.conclusion is not Conclusion.PASS:
-        return Ending(review, QUIET)
-    said = "Nothing blocks in the part that was asked for; the rest was not reviewed."
-    reasons = (Reason("partial", said), *review.verdict.reasons)
-    verdict = replace(review.verdict, conclusion=Conclusion.INCOMPLETE, reasons=reasons)
-    return Ending(replace(review, verdict=verdict), QUIET)
+    return Ending(mark_part(review) if is_part else review, QUIET)
 
 
 def refuse(review: Review, error: ReviewbotError) -> Review:

@@ -6,6 +6,7 @@ arrives empty. https://docs.github.com/actions/reference/workflows-and-actions/m
 
 import glob
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from reviewbot.credentials import JOB_TOKEN, JOB_URL, RULE, is_set
 from reviewbot.errors import UsageError
 from reviewbot.github_answers import SharedPolicy
 from reviewbot.patterns import parse_patterns
+from reviewbot.request import AGENTS, parse_agents
+from reviewbot.scan_options import WAIT_SECONDS, parse_duration
 from reviewbot.settings import MAXIMUM_BUDGET_USD, POLICY_PATH, Engine, OnIncomplete
 from reviewbot.text import printable
 
@@ -56,15 +59,14 @@ NAMES = (
     "state-key",
     "upload-sarif",
     "state",
+    "batch",
+    "max-wait",
     "paths",
     "agents",
     "dry-run",
     "proof",
 )
 """The inputs of action.yml, in its order."""
-
-AGENTS = ("triage", "security", "test_fix")
-"""The agents that a manual run may choose from; what security says is looked at twice as always."""
 
 _SECRET = frozenset({"anthropic-api-key", "github-token", "state-key"})
 _PREFIX = "INPUT_"
@@ -112,10 +114,22 @@ class Inputs:
     state_key: bytes | None = field(default=None, repr=False)
     upload_sarif: bool = False
     state: str = ""
+    batch: bool = True
+    wait_seconds: float = WAIT_SECONDS
     paths: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     dry_run: bool = False
     proof: str = ""
+
+    @property
+    def for_scans(self) -> tuple[str, ...]:
+        """The names of the inputs that only mean something for a scan, where they were given."""
+        given = {
+            "state": bool(self.state),
+            "batch": not self.batch,
+            "max-wait": self.wait_seconds != WAIT_SECONDS,
+        }
+        return tuple(name for name, is_given in given.items() if is_given)
 
     @property
     def is_part(self) -> bool:
@@ -167,6 +181,8 @@ def parse_inputs(environment: Mapping[str, str]) -> Inputs:
         state_key=_key(value("state-key", "")),
         upload_sarif=_one_of("upload-sarif", given, ("auto", "never")) == "auto",
         state=value("state", ""),
+        batch=_one_of("batch", given, ("true", "false")) != "false",
+        wait_seconds=_wait(given),
         paths=parse_patterns(_lines(value("paths", "")), "The input `paths`:"),
         agents=_agents(given),
         dry_run=_one_of("dry-run", given, ("true", "false")) == "true",
@@ -184,7 +200,7 @@ def refuse_choices(inputs: Inputs) -> None:
         "pull-request": inputs.pull_request is not None,
         "base": bool(inputs.base),
         "head": bool(inputs.head),
-        "state": bool(inputs.state),
+        **dict.fromkeys(inputs.for_scans, True),
         "paths": bool(inputs.paths),
         "agents": bool(inputs.agents),
         "dry-run": inputs.dry_run,
@@ -250,10 +266,19 @@ def _pull_number(given: Mapping[str, str]) -> int | None:
 
 
 def _agents(given: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(given.get("agents", "").replace(",", " ").lower().split())
-    if not set(names) <= set(AGENTS):
+    names = parse_agents(given.get("agents", ""))
+    if names is None:
         raise _refused("agents", given["agents"], f"some of {', '.join(AGENTS)}")
-    return tuple(dict.fromkeys(names))
+    return names
+
+
+def _wait(given: Mapping[str, str]) -> float:
+    try:
+        return parse_duration(given["max-wait"]) if "max-wait" in given else WAIT_SECONDS
+    except ArgumentTypeError:
+        raise _refused(
+            "max-wait", given["max-wait"], "a duration up to 24h, such as 90s, 15m or 2h"
+        ) from None
 
 
 def _lines(text: str) -> tuple[str, ...]:

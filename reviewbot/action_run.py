@@ -218,8 +218,9 @@ class _Run:
         self.is_scan = inputs.mode == "scan" or (isinstance(event, ScheduleEvent) and inputs.mode == "auto")
         self.trigger = replace(self.trigger, pull_number=inputs.pull_request)
         named = Named(inputs.pull_request, inputs.base, inputs.head)
-        if inputs.state and not self.is_scan:
-            raise InputError("The input `state` is for scans.", help="Leave it out, or set `mode: scan`.")
+        if inputs.for_scans and not self.is_scan:
+            said = f"The input `{inputs.for_scans[0]}` is for scans."
+            raise InputError(said, help="Leave it out, or set `mode: scan`.")
         if self.is_scan:
             self.is_tracked = is_default_branch(event) and not inputs.head
             return find_scanned(github, self.trigger, named, self.environment.get("GITHUB_SHA", ""))

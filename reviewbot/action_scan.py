@@ -47,7 +47,12 @@ class Desk:
         """
         keeps = github is not None and not inputs.is_quiet
         folder = find_state_folder(Path(environment.get("GITHUB_WORKSPACE", "")), inputs.state)
-        options = ScanOptions(state=folder if keeps else None, key=inputs.state_key)
+        options = ScanOptions(
+            state=folder if keeps else None,
+            key=inputs.state_key,
+            batch=inputs.batch,
+            wait_seconds=inputs.wait_seconds,
+        )
         server = environment.get("GITHUB_SERVER_URL") or "https://github.com"
         return cls(github, inputs.state_key, server, options, keeps)
 

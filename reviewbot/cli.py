@@ -20,6 +20,7 @@ from reviewbot.engine import is_ci, will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError, UsageError
 from reviewbot.journal import PROVING, Journal
 from reviewbot.options import build_parser
+from reviewbot.patterns import parse_patterns
 from reviewbot.pipeline import review_change
 from reviewbot.publish.files import prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
@@ -30,6 +31,7 @@ from reviewbot.scan_options import parse_scan_options
 from reviewbot.signals import Terminated, raise_on_signals
 from reviewbot.steps import Step
 from reviewbot.telemetry import Telemetry, open_telemetry, run_of, tell_verdict
+from reviewbot.verdict.part import mark_part
 
 
 def run() -> None:
@@ -80,6 +82,8 @@ def _say(sentence: str) -> None:
 def _review(options: argparse.Namespace) -> int:
     if options.journal == "full":
         _check_full_journal(options.out)
+        if options.paths or options.agents:
+            raise UsageError("`--journal full` is for the review of a whole change.", help="Leave it out.")
     if not options.prove:
         return _report(options, review_change)
     from reviewbot.prove import ProveRequest  # noqa: PLC0415 - nobody else runs code
@@ -158,6 +162,7 @@ def _read_and_show(
     try:
         with telemetry.watch(run_of(options.command)) as operation:
             review = read(request, journal, Progress(sys.stderr).step)
+            review = mark_part(review) if request.paths or request.agents else review
             tell_verdict(operation, review.verdict)
     except Terminated as stop:
         if options.out and stop.review:
@@ -252,6 +257,8 @@ def _request(options: argparse.Namespace) -> Request:
         sarif=tuple(getattr(options, "sarif", ())),
         junit=tuple(getattr(options, "junit", ())),
         logs=tuple(getattr(options, "log", ())),
+        agents=tuple(dict.fromkeys(getattr(options, "agents", ()))),
+        paths=parse_patterns(getattr(options, "paths", ()), "--paths"),
         asked=Asked(file=options.policy, overrides={name: getattr(options, name) for name in names}),
         environment=environment,
     )

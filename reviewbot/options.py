@@ -6,6 +6,7 @@ from pathlib import Path
 from reviewbot import __version__
 from reviewbot.core import Severity
 from reviewbot.publish.files import FORMATS
+from reviewbot.request import AGENTS
 from reviewbot.scan_options import add_scan_options, given
 
 EXIT_CODES = """\
@@ -81,6 +82,7 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_evidence_options(review)
     _add_setting_options(review)
     _add_output_options(review)
+    _add_part_options(review)
     _add_proof_options(review)
     review.add_argument(
         "--journal",
@@ -129,6 +131,7 @@ def _add_scan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     _add_evidence_options(scan)
     _add_setting_options(scan)
     _add_output_options(scan)
+    _add_part_options(scan)
     scan.set_defaults(command="scan")
 
 
@@ -202,6 +205,26 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
         type=_folder,
         metavar="FILE",
         help="a policy file on disk instead of the one at the base commit",
+    )
+
+
+def _add_part_options(parser: argparse.ArgumentParser) -> None:
+    part = parser.add_argument_group("part (what passes in a part is incomplete as a whole)")
+    part.add_argument(
+        "--paths",
+        type=given,
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only these files, as in a gitignore file (repeatable)",
+    )
+    part.add_argument(
+        "--agents",
+        choices=AGENTS,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"ask only this agent: {', '.join(AGENTS)} (repeatable)",
     )
 
 

@@ -9,6 +9,15 @@ from reviewbot.change.policy_file import Asked
 from reviewbot.earlier import Round
 from reviewbot.hooks import NO_HOOKS, Hooks
 
+AGENTS = ("triage", "security", "test_fix")
+"""The agents that a run of a part may choose from; what security says is looked at twice as always."""
+
+
+def parse_agents(text: str) -> tuple[str, ...] | None:
+    """Names of agents between commas or blanks, each once; None where there is no such agent."""
+    names = tuple(dict.fromkeys(text.replace(",", " ").lower().split()))
+    return names if set(names) <= set(AGENTS) else None
+
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:

@@ -38,7 +38,7 @@ DEFAULTS = ScanOptions()
 
 
 def add_scan_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments ``--full``, ``--since``, ``--state``, ``--batch`` and ``--max-wait``."""
+    """The arguments ``--full``, ``--since``, ``--state``, ``--dry-run``, ``--batch`` and ``--max-wait``."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--full",
@@ -60,6 +60,11 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
         "and fails on what is new",
     )
     parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only report: use and leave neither --state nor a baseline, as a scan of a part does, too",
+    )
+    parser.add_argument(
         "--batch",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -77,11 +82,15 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_scan_options(options: argparse.Namespace) -> ScanOptions:
-    """The options of a parser that ``add_scan_options`` has filled, and its ``--out`` where it has one."""
+    """The options of a parser that ``add_scan_options`` has filled, and its ``--out`` where it has one.
+
+    A dry run and one of a part keep nothing.
+    """
+    keeps = not (options.dry_run or getattr(options, "paths", ()) or getattr(options, "agents", ()))
     return ScanOptions(
-        state=options.state,
+        state=options.state if keeps else None,
         full=options.full,
-        out=getattr(options, "out", None),
+        out=getattr(options, "out", None) if keeps else None,
         batch=options.batch,
         wait_seconds=options.max_wait,
     )

@@ -65,7 +65,8 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far.
+    """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far,
+    ``waited`` the seconds for which batches were waited for.
 
     ``recorded`` takes the place of what programs and models would say.
     """
@@ -77,6 +78,7 @@ class Run:
     journal: Journal
     step: Step
     spent: list[Outcome] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     recorded: Recorded | None = None
 
 
@@ -232,7 +234,10 @@ def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitSta
 
     ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository, options.key))
     prices = own_prices(settings.prices)
-    return Batches(claude, ledger, options.wait_seconds, run.step, run.journal, prices)
+    left = max(0.0, options.wait_seconds - sum(run.waited))
+    batches = Batches(claude, ledger, left, run.step, run.journal, prices)
+    stack.callback(lambda: run.waited.append(batches.waited_seconds))
+    return batches
 
 
 def conclude_batches(request: Request, review: Review) -> None:

@@ -99,7 +99,16 @@ def test_the_agents_and_the_budget_of_a_manual_run_are_those_that_were_asked_for
 
 
 @pytest.mark.parametrize(
-    "given", [{"paths": "a"}, {"agents": "triage"}, {"dry_run": "true"}, {"state": "x"}], ids=str
+    "given",
+    [
+        {"paths": "a"},
+        {"agents": "triage"},
+        {"dry_run": "true"},
+        {"state": "x"},
+        {"batch": "false"},
+        {"max_wait": "0"},
+    ],
+    ids=str,
 )
 def test_a_change_cannot_choose_what_is_reviewed_of_it(bench: Bench, given: dict[str, str]) -> None:
     bench.pull_request(FAULT)
@@ -144,7 +153,38 @@ def test_a_folder_of_state_with_a_link_in_it_or_on_the_way_is_refused(bench: Ben
     assert list(outside.iterdir()) == []
 
 
-def test_state_is_for_scans(bench: Bench) -> None:
+@pytest.mark.parametrize("given", [{"state": "kept"}, {"batch": "false"}, {"max_wait": "1m"}], ids=str)
+def test_what_is_for_scans_is_refused_on_a_pull_request(bench: Bench, given: dict[str, str]) -> None:
     bench.pull_request(CLEAN)
-    assert by_hand(bench, pull_request="1", state="kept") == 2
+    assert by_hand(bench, pull_request="1", **given) == 2
+    assert "is for scans" in bench.report["verdict"]["reasons"][0]["detail"]
     assert not (bench.workspace / "kept").exists()
+
+
+@pytest.mark.parametrize("given", [{"batch": "maybe"}, {"max_wait": "15"}, {"max_wait": "25h"}], ids=str)
+def test_a_wait_that_is_no_duration_is_an_error(bench: Bench, given: dict[str, str]) -> None:
+    bench.pull_request(CLEAN)
+    assert scheduled(bench, engine="analyzers", **given) == 2
+
+
+def test_a_scan_that_is_to_ask_live_makes_no_batch(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    with ScriptedModel("reader") as model:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        assert scheduled(bench, batch="false", **asking) == 0
+        assert {served.batch for served in model.requests} == {""}
+
+
+def test_the_next_scheduled_run_picks_up_a_pending_batch_and_pays_nothing_twice(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    with ScriptedModel("reader") as reference:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test"}
+        assert scheduled(bench, state="other", base_url=reference.base_url, **asking) == 0
+    with ScriptedModel("reader", batch_seconds=1.0) as model:
+        asking = {**asking, "state": ".reviewbot-state", "base_url": model.base_url}
+        assert scheduled(bench, max_wait="0", **asking) == 0
+        assert (bench.written["verdict"], bench.codes[0]) == ("incomplete", "batch_pending")
+        assert scheduled(bench, max_wait="2m", **asking) == 0
+        assert bench.written["verdict"] == "pass"
+        assert model.refused == []
+        assert len(model.requests) == len(reference.requests)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reviewbot.cli import main
 from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
 
@@ -438,3 +439,44 @@ def test_a_credential_helper_of_the_command_line_is_asked_for_the_token(
         assert model.requests, done.stderr
     assert "token-of-ci" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["agents"][0]["stop"] == "done"
+
+
+def test_a_part_is_reviewed_alone_and_is_never_a_pass(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.commit({"a.py": "x = 1\n"})
+    sandbox.commit({"b.py": "y = 2\n", "lib/c.py": "z = 3\n"})
+    arguments = ["review", "--repo", str(sandbox.folder), "--engine", "analyzers", "--format", "json"]
+    assert main([*arguments, "--paths", "lib/", "--paths", "*.md"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["verdict"]["conclusion"] == "incomplete"
+    assert report["verdict"]["reasons"][0]["code"] == "partial"
+    rows = {row["path"]: row["status"] for row in report["coverage"]["files"]}
+    assert rows == {"b.py": "excluded", "lib/c.py": "reviewed"}
+    assert main([*arguments, "--paths", "nothing/here"]) == 2
+    assert main([*arguments, "--agents", "everyone"]) == 2
+    assert main([*arguments, "--agents", "security", "--agents", "triage"]) == 0
+    assert '"partial"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [["--dry-run"], ["--paths", "a.py"]], ids=" ".join)
+def test_a_dry_scan_and_one_of_a_part_leave_nothing_but_the_reports(
+    sandbox: Sandbox, tmp_path: Path, given: list[str]
+) -> None:
+    sandbox.commit({"a.py": "x = 1\n", "b.py": "y = 1\n"})
+    out, state = tmp_path / "out", tmp_path / "state"
+    arguments = ["scan", "--repo", str(sandbox.folder), "--engine", "analyzers"]
+    assert main([*arguments, "--out", str(out), "--state", str(state), *given]) == 0
+    assert not state.exists()
+    assert not (out / "baseline.json").exists()
+    conclusion = json.loads((out / "report.json").read_text())["verdict"]["conclusion"]
+    assert conclusion == ("pass" if given == ["--dry-run"] else "incomplete")
+
+
+def test_a_full_journal_is_for_the_whole_change(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    arguments = ["review", "--repo", str(sandbox.folder), "--out", str(tmp_path / "out"), "--journal", "full"]
+    assert main([*arguments, "--paths", "a.py"]) == 2
+    assert "is for the review of a whole change" in capsys.readouterr().err

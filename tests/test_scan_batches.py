@@ -1,7 +1,10 @@
 """Whole scans that ask in batches: runs that stop on the way are picked up, and nothing is paid for twice."""
 
+import signal
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,15 @@ import pytest
 
 from reviewbot.agents import batch_round
 from reviewbot.agents.batch_ledger import FILE_NAME, BatchLedger
-from reviewbot.core import Conclusion, Review
+from reviewbot.agents.batch_wait import BatchWait
+from reviewbot.change.changeset import load_change_set
+from reviewbot.change.git import Repository
+from reviewbot.change.policy_file import read_settings
+from reviewbot.core import Conclusion, Review, Trigger, TriggerKind
+from reviewbot.journal import Journal
+from reviewbot.masking import Masker
+from reviewbot.request import BatchOptions, Request
+from reviewbot.steps import Run, ask_agents, collect
 from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
 from tests.test_scan import FLASK, PLAIN, Bench, codes
@@ -215,3 +226,59 @@ def test_a_provider_without_batches_is_a_wrong_configuration_with_a_remedy(bench
     assert any(
         reason.code == "no_batches" and "--no-batch" in reason.detail for reason in review.verdict.reasons
     )
+
+
+def test_a_wait_that_is_interrupted_is_one_line_and_loses_nothing(bench: Bench, tmp_path: Path) -> None:
+    whole, reference = undisturbed(bench, tmp_path)
+    with ScriptedModel(batch_seconds=8.0) as model:
+        command = ["scan", "--engine", "claude", "--repo", str(bench.sandbox.folder)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reviewbot", *command, "--state", str(bench.options.state)],
+            env={"PATH": "/usr/bin:/bin", "ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": model.base_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        looks = 0
+        while looks < 600 and not model.batches.list({"limit": "1000"})["data"]:
+            looks += 1
+            time.sleep(0.1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        said, told_lines = process.communicate(timeout=60)
+        bench.model = model
+        review = bench.scan(wait_seconds=120.0)
+    assert (process.returncode, said) == (130, "")
+    assert told_lines.splitlines()[-1] == "reviewbot: interrupted; nothing was decided."
+    assert "Traceback" not in told_lines
+    assert (review.verdict, told(review)) == (whole.verdict, told(whole))
+    assert model.refused == []
+    assert len(model.requests) == len(reference.requests)
+
+
+def test_what_was_waited_for_the_tree_is_not_waited_again_for_its_fix(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ask of the agents in one run opens its own batches; the wait is the run's."""
+    allowed: list[float] = []
+    real = BatchWait.__init__
+
+    def spied(self: BatchWait, seconds: float, *rest: Any, **named: Any) -> None:
+        allowed.append(seconds)
+        real(self, seconds, *rest, **named)
+
+    monkeypatch.setattr(BatchWait, "__init__", spied)
+    with ScriptedModel("reader", batch_seconds=0.5) as model, Repository(bench.sandbox.folder) as repository:
+        environment = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": model.base_url}
+        request = Request(environment=environment, batches=BatchOptions(None, 60.0))
+        head = repository.resolve("HEAD", "commit") or ""
+        trigger = Trigger("1", TriggerKind.LOCAL, "r", "a", repository.empty_tree, head, head)
+        changes = load_change_set(repository, repository.empty_tree, head)
+        run = Run(request, repository, trigger, changes, Journal(), lambda _: nullcontext())
+        settings, _ = read_settings(repository, head, request.asked)
+        collected = collect(run, settings, {}, is_scan=True)
+        for _ in range(2):
+            ask_agents(run, settings, collected, (), Masker(), ())
+    assert allowed[0] == 60.0
+    assert allowed[1] < 60.0
+    assert allowed[1] == pytest.approx(60.0 - run.waited[0])

@@ -34,6 +34,11 @@ class BatchWait:
         self._step, self._sleep, self._is_kept = step, sleep, is_kept
         self.is_over = False
 
+    @property
+    def waited_seconds(self) -> float:
+        """How long was waited so far."""
+        return self._seconds - self._left
+
     async def until(self, is_ended: Callable[[], Awaitable[bool]], what: str) -> None:
         """Return once ``is_ended`` says so; ``what`` names what is waited for.
 
@@ -45,7 +50,7 @@ class BatchWait:
             if self._left <= 0:
                 self.is_over = True
                 raise self.pending()
-            minutes = int((self._seconds - self._left) // 60)
+            minutes = int(self.waited_seconds // 60)
             with self._step(f"waiting for {what} ({minutes} of {self._seconds / 60:g} minutes)"):
                 began = time.monotonic()
                 await self._sleep(min(pause, self._left))

@@ -83,6 +83,11 @@ class Batches:
             fits=False,
         )
 
+    @property
+    def waited_seconds(self) -> float:
+        """How long was waited for batches so far."""
+        return self._wait.waited_seconds
+
     def attend(self, running: Callable[[], int]) -> None:
         """``running`` tells how many tasks are under way: a round begins when all of them wait."""
         self._running = running
