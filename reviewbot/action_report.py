@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reviewbot.action_ending import Ending
-from reviewbot.action_inputs import InputError, Inputs, below
+from reviewbot.action_inputs import InputError, Inputs
+from reviewbot.action_workspace import below
 from reviewbot.change.payload import Event, PullRequestEvent
 from reviewbot.change.targets import HeadMoved
 from reviewbot.core import Conclusion, Reason, Trigger, Verdict

@@ -18,8 +18,6 @@ from reviewbot.action_inputs import (
     InputError,
     Inputs,
     api_url,
-    below,
-    below_workspace,
     parse_inputs,
     refuse_choices,
     reviewed_environment,
@@ -27,6 +25,7 @@ from reviewbot.action_inputs import (
 from reviewbot.action_report import report_proof
 from reviewbot.action_scan import Desk, is_default_branch, scan_on_github
 from reviewbot.action_trigger import trigger_of
+from reviewbot.action_workspace import below, below_workspace
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.git import Repository
 from reviewbot.change.job_logs import FailedJobs

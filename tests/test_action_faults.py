@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from reviewbot.action_inputs import InputError, below
+from reviewbot.action_inputs import InputError
+from reviewbot.action_workspace import below
 from reviewbot.testing import ScriptedModel
 from tests.github.events import pull_request_event, workflow_dispatch_event
 from tests.github.fake import FakeGitHub
