@@ -1,4 +1,4 @@
-"""Files of the workspace: patterns of inputs that must stay in it, and reports that do not name its folder."""
+"""Files of the workspace: patterns of inputs that stay in it, and reports that do not name its folder."""
 
 import glob
 import os

@@ -51,6 +51,7 @@ ROWS = [
     ("scan_tree",),
     ("scan",),
     ("action_inputs", "action_rights", "action_ending"),
+    ("action_workspace",),
     ("action_evidence", "action_report", "action_scan", "action_trigger"),
     ("action_run",),
     ("action",),
