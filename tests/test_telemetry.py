@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from reviewbot.agents.prices import MODELS
-from reviewbot.telemetry import OpenTelemetry, Operation, Telemetry, chat_of, open_telemetry, tool_of
+from reviewbot.telemetry import OpenTelemetry, chat_of, open_telemetry, tool_of
 from reviewbot.testing import BEHAVIOURS, ScriptedModel, ToolCall, Turn
 from tests.agents.test_subagents import behave
 from tests.repositories import Sandbox
@@ -367,9 +367,13 @@ def test_a_tool_that_a_model_made_up_is_told_by_no_name_of_its_own(
     assert b"needle" not in b"".join(collector.raw)
 
 
-def test_off_means_no_import_and_no_work() -> None:
-    done: Sequence[Operation] = []
-    with Telemetry().watch(tool_of("search")) as operation:
-        done = [operation]
-    assert done[0].attributes["gen_ai.tool.name"] == "search"
-    assert Telemetry().tracer_provider is None
+def test_where_nothing_is_configured_nothing_of_opentelemetry_is_imported() -> None:
+    code = """
+import sys
+from reviewbot.telemetry import Telemetry, open_telemetry, tool_of
+with open_telemetry({"OTEL_SERVICE_NAME": "ci"}, print) as telemetry, telemetry.watch(tool_of("search")):
+    assert type(telemetry) is Telemetry and telemetry.tracer_provider is None
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
