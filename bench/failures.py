@@ -14,7 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -31,7 +31,10 @@ _EXTENSIONS = (".java", ".kt", ".js", ".ts", ".go", ".cs", ".py")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How one record went: tests named, tests placed in their file, and whether the change was named."""
+    """How one record went: tests named, tests placed in their file, and whether the change was named.
+
+    ``is_there``: what was read names a changed file at all, by its name or as a Java class.
+    """
 
     id: str
     tests: int
@@ -39,6 +42,7 @@ class Found:
     placed: int
     change: bool
     fix: bool
+    is_there: bool = True
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
@@ -68,7 +72,17 @@ def measure_report(record: dict[str, Any]) -> Found:
     )
     report = parse_junit(_render_junit(record), record["id"], tree)
     wanted = {f"{test['classname']}::{test['name']}" for test in record["failing_tests"]}
-    return _compare(record["id"], wanted, report, changed, fix)
+    found = _compare(record["id"], wanted, report, changed, fix)
+    said = json.dumps(record["failing_tests"])
+    return replace(found, is_there=any(_is_named(path, said) for path in changed))
+
+
+def _is_named(path: str, said: str) -> bool:
+    """Whether a text holds the name of a file with its ending, or that of its class after its package."""
+    folder, _, name = path.rpartition("/")
+    package = folder.rpartition("/")[2]
+    owner = re.escape(f"{package}.{name.partition('.')[0]}")
+    return name in said or bool(re.search(rf"{owner}\b", said))
 
 
 def _compare(id_: str, wanted: set[str], report: JunitReport, changed: set[str], fix: set[str]) -> Found:
@@ -119,7 +133,11 @@ def print_table(title: str, rows: list[Found]) -> None:
     )
     for row in rows:
         if row.placed < row.tests or not row.change:
-            print(f"  {row.id}: {row.named}/{row.tests} named, {row.placed} placed, change {row.change}")
+            why = "" if row.is_there else "; its report names no changed file"
+            print(f"  {row.id}: {row.named}/{row.tests} named, {row.placed} placed, change {row.change}{why}")
+    there = [row for row in rows if row.is_there]
+    named = sum(row.change for row in there)
+    print(f"  of {len(there)} records whose text names a changed file at all, {named} were found to")
 
 
 def main() -> int:
