@@ -261,6 +261,7 @@ def _request(options: argparse.Namespace) -> Request:
         paths=parse_patterns(getattr(options, "paths", ()), "--paths"),
         asked=Asked(file=options.policy, overrides={name: getattr(options, name) for name in names}),
         environment=environment,
+        state=getattr(options, "state", None),
     )
 
 

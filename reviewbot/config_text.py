@@ -1,5 +1,6 @@
 """The text of ``reviewbot config``: each setting, its value and where that comes from. Pure."""
 
+from reviewbot.caps import MONTH_HOLDS
 from reviewbot.settings import SCALARS, PathRule, Settings, hyphenated, option_name, shown_value
 from reviewbot.text import printable
 
@@ -18,7 +19,8 @@ def render_config(settings: Settings) -> str:
     lines = [
         f"{name:{first}}  {value:{second}}  {printable(origin, 300)}".rstrip() for name, value, origin in rows
     ]
-    return "\n".join([*lines, "", _policies_sentence(settings.policies)]) + "\n"
+    month = [MONTH_HOLDS] if settings.budget_usd_per_month is not None else []
+    return "\n".join([*lines, "", _policies_sentence(settings.policies), *month]) + "\n"
 
 
 def _numbered_rows(settings: Settings, name: str, key: str, values: list[str]) -> list[tuple[str, str, str]]:

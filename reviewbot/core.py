@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from reviewbot.caps import Cap
 from reviewbot.claims import Edit
 from reviewbot.claims import Outcome as Outcome  # noqa: PLC0414 - had from here by all
 from reviewbot.ledger import Coverage as Coverage  # noqa: PLC0414 - had from here by all
@@ -303,6 +304,8 @@ class Review:
 
     ``notes`` are sentences about the run that a reader must know (engine, policy file, what is not read).
     ``terms`` is a digest of what the agents were told beyond the change; empty where none was asked.
+    ``caps`` hold over several runs. ``charged_usd`` is the most that this one may have cost, as far as
+    prices are known: it counts calls whose answer never came, which ``cost_usd`` does not.
     """
 
     trigger: Trigger
@@ -323,6 +326,9 @@ class Review:
     suggests: bool = False
     fix_rounds: int = 1
     hides_unproven: bool = False
+
+    caps: tuple[Cap, ...] = ()
+    charged_usd: float = 0.0
 
     @property
     def shows_fix(self) -> bool:

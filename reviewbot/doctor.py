@@ -13,6 +13,7 @@ from typing import Literal, TextIO
 from reviewbot.agents.claude import Claude, ModelError, connect
 from reviewbot.agents.model_facts import ModelFacts
 from reviewbot.agents.spec import SPECS
+from reviewbot.caps import MONTH_HOLDS
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
@@ -101,6 +102,8 @@ def _examine(environment: Mapping[str, str], folder: Path) -> Iterator[Check]:
     yield from credentials
     if credentials[0].state == "ok":
         yield from _check_models(environment, settings)
+    if settings.budget_usd_per_month is not None:
+        yield Check("note", "budget", MONTH_HOLDS)
     yield from _check_github(environment)
     yield from map(_check_analyzer, settings.analyzers)
 

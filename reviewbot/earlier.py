@@ -16,6 +16,12 @@ from reviewbot.core import CoverageStatus, Location, Severity, Sha, Side
 MOST_DATA = 24_000
 """Characters of a marker's data, which are base64."""
 
+NANO = 1_000_000_000
+"""Nano-dollars in a dollar."""
+
+MOST_NANO = 10**18
+"""Nano-dollars that can have been spent: a larger number is none of ours."""
+
 FILE_DIGITS = 16
 """Hex digits by which a reading knows a file's change."""
 
@@ -61,7 +67,8 @@ class Round:
     ``open`` and ``before`` are None where there were too many, or none of that head. ``forgotten`` counts
     findings of agents for which there was no room. ``readings`` hold for the merge base ``base_sha`` and for
     agents that are told the same (``terms``); they are left out where there is no room. ``patch`` is the
-    SHA-256 of the fix that was offered, if one was.
+    SHA-256 of the fix that was offered, if one was. ``spent`` is what
+    all runs on the pull request may have cost, ``cap`` what they may cost, in nano-dollars.
     """
 
     head_sha: Sha
@@ -75,6 +82,8 @@ class Round:
     terms: str = ""
     readings: tuple[Reading, ...] = ()
     patch: str = ""
+    spent: int = 0
+    cap: int | None = None
 
 
 def render_round(this: Round) -> str:
@@ -110,10 +119,17 @@ def parse_round(data: str) -> Round | None:
     lists = (made.open, made.before)
     if not all(each is None or isinstance(each, tuple) for each in lists) or type(made.forgotten) is not int:
         return None
+    if not (_is_nano(made.spent) and (made.cap is None or _is_nano(made.cap))):
+        return None
     lone = (made.head_sha, made.policy_sha, made.before_sha, made.base_sha, made.terms, made.patch)
     texts = (*lone, *(made.open or ()), *(made.before or ()))
     good = all(isinstance(text, str) and len(text) <= 64 and not set(text) - _HEX for text in texts)
     return made if good else None
+
+
+def _is_nano(value: object) -> bool:
+    """Whether this can be nano-dollars: never less than nothing, which would allow more."""
+    return type(value) is int and 0 <= value <= MOST_NANO
 
 
 _HEX = frozenset("0123456789abcdef")

@@ -90,6 +90,12 @@ def _add_review(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="counts",
         help="full: keep in journal.jsonl all that was said, for `reviewbot replay` (default: %(default)s)",
     )
+    review.add_argument(
+        "--state",
+        type=lambda value: Path(given(value)),
+        metavar="DIR",
+        help="keep in this folder what each month has cost, for `budget-usd-per-month` of the policy",
+    )
     review.set_defaults(command="review")
 
 

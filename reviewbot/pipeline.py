@@ -111,6 +111,7 @@ def _judge(run: Run) -> Review:
     rules = gate_rules(settings, paths, is_scan=request.is_scan)
     findings = defer_low(run, findings, rules)
     patch = offer_patch(run, settings, findings, masker, ask_models=engine.name == "claude")
+    caps = run.purse.tell(request, settings, run.journal) if agents else ()
     notes = (*note_of(before, len(changes.files)), *(agents.notes if agents else ()))
     review = Review(
         trigger=trigger,
@@ -121,9 +122,11 @@ def _judge(run: Run) -> Review:
         findings=findings,
         rejected=(*collected.rejected, *dropped, *lost, *repeated),
         outcomes=(*outcomes, *patch.outcomes),
-        notes=(*settled.notes, *collected.notes, *engine.notes, *notes, *patch.notes),
-        budget_usd=settings.budget_usd,
+        notes=(*settled.notes, *collected.notes, *engine.notes, *notes, *patch.notes, *caps),
+        budget_usd=settings.budget_usd if run.purse.budget_usd is None else run.purse.budget_usd,
         patch=patch.data,
+        caps=run.purse.caps,
+        charged_usd=run.purse.charged_usd,
         terms="" if request.is_scan else terms,  # a scan has a baseline and no rounds
         suggests=settings.suggestions and not trigger.is_fork,
         fix_rounds=settings.fix_rounds,

@@ -50,6 +50,7 @@ def _not_given() -> Any:
 _FailOn = Annotated[Severity, Field(strict=False)]
 _Model = Annotated[str, Field(pattern=rf"^{MODEL_ID}(?![\s\S])")]
 _Login = Annotated[str, Field(pattern=rf"^{LOGIN}(?![\s\S])")]
+_Dollars = Annotated[float, Field(ge=0, le=MAXIMUM_BUDGET_USD)]
 _Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -128,8 +129,18 @@ class PolicyFile(_Strict):
         description="What a review means that could not be complete by design, such as one without "
         "secrets: `fail` blocks, `neutral` (the default) lets merge.",
     )
-    budget_usd: Annotated[float, Field(ge=0, le=MAXIMUM_BUDGET_USD)] = Field(
+    budget_usd: _Dollars = Field(
         default=2.0, description="The dollars that one run may spend on models at most; the default is 2."
+    )
+    budget_usd_per_pull_request: _Dollars = Field(
+        default_factory=_not_given,
+        description="The dollars that all runs on one pull request may spend on models together; by default "
+        "there is no such cap.",
+    )
+    budget_usd_per_month: _Dollars = Field(
+        default_factory=_not_given,
+        description="The dollars that the runs which share one --state may spend on models in a calendar "
+        "month (UTC); by default there is no such cap.",
     )
     triage_model: _Model = Field(
         default="claude-haiku-5-5", description="The model that triages; the default is `claude-haiku-5-5`."
@@ -204,7 +215,10 @@ ALLOWED = {
     "minimum-confidence": "a number from 0 to 1",
     "fail-on-tests": "true or false",
     "on-incomplete": f"one of {', '.join(get_args(OnIncomplete))}",
-    "budget-usd": f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}",
+    **dict.fromkeys(
+        ("budget-usd", "budget-usd-per-pull-request", "budget-usd-per-month"),
+        f"a number of dollars from 0 to {MAXIMUM_BUDGET_USD:.0f}",
+    ),
     "triage-model": "the id of a model, such as claude-haiku-5-5",
     "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
     "security-model": "the id of a model, such as claude-opus-5-5",

@@ -46,6 +46,7 @@ class Request:
     ``told`` are (who, text) of notes for the agents, data that decides nothing.
     ``secrets`` are the run's own (tokens and keys beyond the environment's), which nothing may repeat.
     ``hooks`` look on at the agents. ``batches`` is None where the agents are asked live.
+    ``state`` is the folder in which it is kept what each month has cost; None where there is none.
     ``paths`` are patterns of the files that are asked for; empty for all of them.
     """
 
@@ -67,6 +68,7 @@ class Request:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     full: bool = False
     agents: tuple[str, ...] = ()
+    state: Path | None = None
     paths: tuple[str, ...] = ()
     hooks: Hooks = field(default=NO_HOOKS, repr=False)
     batches: BatchOptions | None = None

@@ -97,7 +97,7 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
     """
     batches = BatchOptions(options.state, options.wait_seconds, options.key) if options.batch else None
-    request = replace(request, is_scan=True, batches=batches)
+    request = replace(request, is_scan=True, batches=batches, state=options.state)
     if options.out:
         write_baseline(options.out, None)
     if trigger.base_sha != repository.empty_tree:

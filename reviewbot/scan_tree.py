@@ -103,6 +103,7 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
     rules = gate_rules(settings, {each.location.path for each in findings if each.location}, is_scan=True)
     gaps = (*([engine.reason] if engine.reason else []), *collected.gaps, *asked.gaps)
     patch = offer_patch(scan, settings, findings, masker, ask_models=engine.name == "claude")
+    caps = scan.purse.tell(request, settings, scan.journal) if asked.readers else ()
     review = Review(
         trigger=trigger,
         changes=changes,
@@ -112,9 +113,11 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
         findings=findings,
         rejected=(*collected.rejected, *dropped, *repeated),
         outcomes=(*asked.outcomes, *patch.outcomes),
-        notes=(*policy_notes, *collected.notes, *engine.notes, *asked.notes, *patch.notes),
-        budget_usd=settings.budget_usd,
+        notes=(*policy_notes, *collected.notes, *engine.notes, *asked.notes, *patch.notes, *caps),
+        budget_usd=settings.budget_usd if scan.purse.budget_usd is None else scan.purse.budget_usd,
         patch=patch.data,
+        caps=scan.purse.caps,
+        charged_usd=scan.purse.charged_usd,
     )
     readers = frozenset((*settings.analyzers, *_handed_in(request), *(["agent"] if asked.readers else [])))
     return ScannedTree(withhold(review, masker), rules, readers, asked.readings, len(asked.reused))

@@ -93,6 +93,8 @@ class Settings:
     fail_on_tests: bool = False
     on_incomplete: OnIncomplete = "neutral"
     budget_usd: float = 2.00
+    budget_usd_per_pull_request: float | None = None
+    budget_usd_per_month: float | None = None
     triage_model: str = "claude-haiku-5-5"
     test_fix_model: str = "claude-sonnet-5-5"
     security_model: str = "claude-opus-5-5"
@@ -131,6 +133,8 @@ SCALARS = (
     "fail_on_tests",
     "on_incomplete",
     "budget_usd",
+    "budget_usd_per_pull_request",
+    "budget_usd_per_month",
     "triage_model",
     "test_fix_model",
     "security_model",
@@ -329,6 +333,8 @@ def hyphenated(field_name: str) -> str:
 
 def shown_value(value: object) -> str:
     """A value of a setting as people read it."""
+    if value is None:
+        return "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

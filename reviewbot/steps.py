@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import VERSION, Journal
 from reviewbot.masking import Masker
+from reviewbot.purse import Purse
 from reviewbot.request import Request
 from reviewbot.settings import Settings
 from reviewbot.signals import Terminated
@@ -68,6 +69,7 @@ class Run:
     """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far,
     ``waited`` the seconds for which batches were waited for.
 
+    ``purse`` is what models may cost in it.
     ``recorded`` takes the place of what programs and models would say.
     """
 
@@ -79,6 +81,7 @@ class Run:
     step: Step
     spent: list[Outcome] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
+    purse: Purse = field(default_factory=Purse)
     recorded: Recorded | None = None
 
 
@@ -96,7 +99,9 @@ def judge_safely(run: Run, judge: Callable[[], Judged], failed: Callable[[Review
         error = own_fault(problem)
     run.journal.write("review_failed", error=type(error).__name__, detail=ascii(str(error))[1:-1])
     masker = make_masker(run.request, run.changes, run.repository.read_object)
-    return failed(withhold(failed_review(run.trigger, error, run.changes, run.spent), masker))
+    review = failed_review(run.trigger, error, run.changes, run.spent)
+    review = replace(review, caps=run.purse.caps, charged_usd=run.purse.charged_usd)
+    return failed(withhold(review, masker))
 
 
 def settle(run: Run) -> Settled:
@@ -165,13 +170,14 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     with ExitStack() as stack, run.step("asking the model agents"):
         provider = run.journal.telemetry.tracer_provider
         claude = connect(run.request.environment, tracer_provider=provider)
+        draw = stack.enter_context(run.purse.opened(run.request, run.trigger, settings))
         agents = review_with_agents(
             run.changes,
             collected.evidence,
             unread,
             run.repository,
             claude,
-            budget_usd=settings.budget_usd,
+            budget_usd=draw.usd,
             models=settings.models,
             journal=run.journal,
             instructions=instructions,
@@ -182,6 +188,8 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             batches=_open_batches(run, claude, settings, stack),
             prices=own_prices(settings.prices),
         )
+        draw.settle(agents.charged_usd)
+    agents = replace(agents, gaps=draw.explain(agents.gaps))
     run.spent.extend(agents.outcomes)
     run.journal.write_full("agents_said", head=run.changes.head_sha, agents=agents)
     return agents

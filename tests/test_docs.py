@@ -67,6 +67,7 @@ def test_the_readmes_policy_is_one_we_accept() -> None:
         "minimum_confidence",
         "fail_on_tests",
         "on_incomplete",
+        "budget_usd_per_pull_request",
         "analyzers",
         "prices",
         "skip_authors",

@@ -130,15 +130,24 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-def review(folder: Path, model: ScriptedModel, fail_on: str) -> Review:
+def review(
+    folder: Path,
+    model: ScriptedModel,
+    fail_on: str,
+    *,
+    file: Path | None = None,
+    state: Path | None = None,
+    journal: Journal | None = None,
+) -> Review:
     environment = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": model.base_url}
     request = Request(
         folder=folder / "repository",
         junit=(str(folder / "junit.xml"),),
-        asked=Asked(overrides={"analyzers": (), "fail_on": fail_on}),
+        asked=Asked(file=file, overrides={"analyzers": (), "fail_on": fail_on}),
         environment=environment,
+        state=state,
     )
-    return review_change(request, Journal(), lambda _: nullcontext())
+    return review_change(request, journal or Journal(), lambda _: nullcontext())
 
 
 def expected_rows(agent: str, end: End) -> dict[str, str]:

@@ -257,24 +257,26 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
     resolved = resolve_settings([policy(text, "a.yml at 1a2b3c4d")], {"fail_on": "medium", "analyzers": []})
 
     assert render_config(resolved) == (
-        "engine              auto                                      built-in\n"
-        "fail-on             medium                                    --fail-on\n"
-        "minimum-confidence  0.50                                      built-in\n"
-        "fail-on-tests       false                                     built-in\n"
-        "on-incomplete       neutral                                   built-in\n"
-        "budget-usd          0.125                                     a.yml:2 at 1a2b3c4d\n"
-        "triage-model        claude-haiku-5-5                          built-in\n"
-        "test-fix-model      claude-sonnet-5-5                         built-in\n"
-        "security-model      claude-opus-5-5                           built-in\n"
-        "verify              true                                      built-in\n"
-        "suggestions         false                                     built-in\n"
-        "fix-rounds          1                                         built-in\n"
-        "unproven-fixes      show                                      built-in\n"
-        "prices              (none)                                    built-in\n"
-        "analyzers           (none)                                    --analyzers\n"
-        "skip-authors        (none)                                    built-in\n"
-        "exclude             docs/                                     a.yml:4 at 1a2b3c4d\n"
-        "paths               src/: fail-on info (beaten by --fail-on)  a.yml:6 at 1a2b3c4d\n"
+        "engine                       auto                                      built-in\n"
+        "fail-on                      medium                                    --fail-on\n"
+        "minimum-confidence           0.50                                      built-in\n"
+        "fail-on-tests                false                                     built-in\n"
+        "on-incomplete                neutral                                   built-in\n"
+        "budget-usd                   0.125                                     a.yml:2 at 1a2b3c4d\n"
+        "budget-usd-per-pull-request  (none)                                    built-in\n"
+        "budget-usd-per-month         (none)                                    built-in\n"
+        "triage-model                 claude-haiku-5-5                          built-in\n"
+        "test-fix-model               claude-sonnet-5-5                         built-in\n"
+        "security-model               claude-opus-5-5                           built-in\n"
+        "verify                       true                                      built-in\n"
+        "suggestions                  false                                     built-in\n"
+        "fix-rounds                   1                                         built-in\n"
+        "unproven-fixes               show                                      built-in\n"
+        "prices                       (none)                                    built-in\n"
+        "analyzers                    (none)                                    --analyzers\n"
+        "skip-authors                 (none)                                    built-in\n"
+        "exclude                      docs/                                     a.yml:4 at 1a2b3c4d\n"
+        "paths                        src/: fail-on info (beaten by --fail-on)  a.yml:6 at 1a2b3c4d\n"
         "\n"
         "The policy was read from a.yml at 1a2b3c4d.\n"
     )
@@ -284,8 +286,8 @@ def test_config_says_that_there_is_no_policy() -> None:
     rendered = render_config(resolve_settings([], {}))
 
     assert rendered.endswith("\n\nNo policy file was read.\n")
-    assert "\nexclude             (none)                                  built-in\n" in rendered
-    assert "\npaths               (none)                                  built-in\n" in rendered
+    assert "\nexclude                      (none)                                  built-in\n" in rendered
+    assert "\npaths                        (none)                                  built-in\n" in rendered
 
 
 def test_config_names_an_empty_policy_too_and_all_in_their_order() -> None:

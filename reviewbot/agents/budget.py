@@ -47,6 +47,11 @@ class Ledger:
         return self._spent / NANO
 
     @property
+    def charged_usd(self) -> float:
+        """The most that was charged so far: what is spent, and what calls without an answer may have cost."""
+        return (self._spent + self._lost) / NANO
+
+    @property
     def unspent_usd(self) -> float:
         """Dollars that are neither spent, lost nor kept; what calls under way hold back is among them."""
         return (self._limit - self._spent - self._lost - self._kept) / NANO
@@ -63,9 +68,12 @@ class Ledger:
     def reserve(self, usd: float | None) -> Reservation | None:
         """Hold back the worst case of a call; None where that would pass the limit.
 
-        ``usd`` None is a price that nobody knows: it holds back nothing, and the ledger is incomplete.
+        ``usd`` None is a price that nobody knows: it holds back nothing, and the ledger is incomplete; where
+        nothing is left of the limit it is refused, too.
         """
         nano = None if usd is None else round(usd * NANO)
+        if nano is None and self._spent + self._lost >= self._limit:
+            return None
         if nano is None:
             self.is_complete = False
         elif self._spent + self._lost + self._kept + self._held + nano > self._limit:

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from reviewbot.claims import Usage
+from reviewbot.earlier import NANO as NANO  # noqa: PLC0414 - had from here by the agents
 from reviewbot.settings import ModelPrice
 
 MODELS: Mapping[str, str] = MappingProxyType(
     {"haiku": "claude-haiku-5-5", "sonnet": "claude-sonnet-5-5", "opus": "claude-opus-5-5"}
 )
 """The model of each tier."""
-
-NANO = 1_000_000_000
-"""Nano-dollars in a dollar."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ class AgentsReview:
     ``reviewed``: path to the agents that finished it. ``triaged``: path to triage's reason, for files
     that triage alone read. ``failed``: path to why nobody read it, ``causes``: to the code of that.
     ``withheld``: files that no model is shown, so only programs read them. A file in none of the four
-    has no lines to read.
+    has no lines to read. ``charged_usd`` is the most that this run may have cost. What a batch under way
+    costs is left to the run that collects it.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -34,6 +35,7 @@ class AgentsReview:
     cost_complete: bool
     withheld: tuple[str, ...] = ()
     causes: Mapping[str, str] = field(default_factory=dict)
+    charged_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
             reviewed[change.path] = READERS if change.path in entries else ("security",)
     withheld = (withheld_note(readable.withheld),) if readable.withheld else ()
     causes = {path: _cause(counted, path) for path in failed}
+    is_pending = any(end.error_code == "batch_pending" for end in ended)
     return AgentsReview(
         outcomes=tuple(end.outcome for end in ended),
         reviewed=reviewed,
@@ -86,6 +89,7 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
         cost_complete=ledger.is_complete,
         withheld=readable.withheld,
         causes={path: cause for path, cause in causes.items() if cause},
+        charged_usd=ledger.spent_usd if is_pending else ledger.charged_usd,
     )
 
 

@@ -17,6 +17,7 @@ from reviewbot.change.payload import CommentEvent
 from reviewbot.core import Review
 from reviewbot.github_answers import Conversation
 from reviewbot.github_api import GitHubError
+from reviewbot.publish.costs import Keeper, add_cost
 from reviewbot.publish.markers import Scope
 from reviewbot.publish.replies import (
     is_answered,
@@ -32,7 +33,7 @@ SEEN = "eyes"
 """The reaction that says that a command was read."""
 
 
-class Talker(Protocol):
+class Talker(Keeper, Protocol):
     """What of ``github_api.GitHub`` is needed here. Every method may raise GitHubError."""
 
     def read_permission(self, repository: str, login: str) -> str:
@@ -40,9 +41,6 @@ class Talker(Protocol):
 
     def react(self, repository: str, comment_id: int, content: str) -> None:
         """A reaction below a comment."""
-
-    def read_conversation(self, repository: str, number: int) -> Conversation:
-        """What was said on the pull request."""
 
     def create_comment(self, repository: str, number: int, body: str) -> str:
         """A new comment; returns its URL."""
@@ -87,9 +85,9 @@ def report_review(
         if not is_answered(event.comment_id, conversation, scope, key):
             body = render_reply(render_outcome(review, command), event.comment_id, scope, key)
             github.create_comment(event.repository, event.number, body)
+        return add_cost(review, github, scope, key, conversation) if command.is_advice else ()
     except GitHubError as error:
         return (f"The command could not be answered: {error.sentences}",)
-    return ()
 
 
 def _answer(

@@ -24,6 +24,7 @@ from reviewbot.github_api import (
 )
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_review_body, render_summary_comment
+from reviewbot.publish.costs import add_cost
 from reviewbot.publish.inline import InlineComment, plan_inline
 from reviewbot.publish.markers import Scope
 from reviewbot.publish.memory import next_round, since_last_round
@@ -115,6 +116,7 @@ def publish_to_pull_request(
     """
     publisher = _Publisher(review, github, conversation, key, remembered=remembered)
     if not publisher.is_current():
+        publisher.problems += add_cost(review, github, publisher.scope, key) if publisher.moved else ()
         return publisher.posted()
     publisher.gate = gate()
     posted = standing(conversation, publisher.scope, key)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from reviewbot.change.content import decode_wide
 from reviewbot.claims import Claim, Quote
 from reviewbot.core import ChangeSet, ChangeStatus, Finding, Location, Review, Severity, Sha, Side
-from reviewbot.earlier import Remembered, Round
+from reviewbot.earlier import MOST_NANO, NANO, Remembered, Round
 from reviewbot.errors import RepositoryError
 from reviewbot.publish import summary
 from reviewbot.text import one_line, visible
@@ -43,7 +43,7 @@ def open_findings(review: Review) -> tuple[Finding, ...]:
 def next_round(
     review: Review, last: Round | None, remembered: Sequence[Remembered], key: bytes | None = None
 ) -> Round:
-    """This round. Run again on the same head it is the same round, so that the summary keeps its bytes.
+    """This round. Run again on the same head it is the same round, but for what that cost.
 
     Where not all was read, what the last round remembered is kept, found again or not. With a ``key`` it
     says which files agents have read.
@@ -51,6 +51,7 @@ def next_round(
     names = tuple(finding.fingerprint for finding in open_findings(review))
     known = {(each.agent, each.rule, each.path, each.lines) for each in remembered}
     kept = last.remembered if last is not None and not is_complete(review) else ()
+    cap = next((round(each.limit_usd * NANO) for each in review.caps if each.of == "pull request"), None)
     this = Round(
         review.trigger.head_sha,
         review.trigger.policy_sha,
@@ -64,12 +65,19 @@ def next_round(
         terms=review.terms if key else "",
         readings=next_readings(review.changes, review.coverage, key) if key else (),
         patch=hashlib.sha256(review.patch).hexdigest() if review.patch else "",
+        spent=min(MOST_NANO, (last.spent if last else 0) + charged_nano(review)),
+        cap=cap,
     )
     if last is None:
         return this
     if last.head_sha == this.head_sha:
         return replace(this, before=last.before, before_sha=last.before_sha)
     return replace(this, before=last.open, before_sha=last.head_sha)
+
+
+def charged_nano(review: Review) -> int:
+    """The most that a run may have cost, in nano-dollars."""
+    return round(max(review.charged_usd, review.cost_usd) * NANO)
 
 
 def remember(review: Review, objects: Objects, key: bytes) -> tuple[Remembered, ...]:

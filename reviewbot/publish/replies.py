@@ -5,6 +5,7 @@ from reviewbot.core import Finding, Review
 from reviewbot.github_answers import CALLED, Conversation
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_link
+from reviewbot.publish.costs import render_costs
 from reviewbot.publish.markers import Scope, read_marker, reply_marker
 from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line
 from reviewbot.publish.spending import read_spending, spending
@@ -19,7 +20,7 @@ _COMMANDS = (
     ("review full", "the same, and nothing counts as read because it was read before"),
     ("security", "let the security agent read every changed file, whatever triage says"),
     ("tests", "let test_fix explain the failed tests; advice, the verdict stays"),
-    ("budget", "what the last round spent of its budget"),
+    ("budget", "what the last round spent, and what is left for the pull request"),
     ("explain FINDING", "where a finding stands and how it ends"),
     ("remember TEXT", "a note that the agents are shown as data; it changes no rule of the verdict"),
     ("dismiss FINDING REASON", "it blocks no more, and stands in the report as dismissed with your reason"),
@@ -93,16 +94,17 @@ def render_remembered() -> str:
 
 def render_budget(conversation: Conversation, scope: Scope, key: bytes | None) -> str:
     """What the last round spent and what the next may spend, as our summary comment tells."""
-    ours, _ = find_summary(conversation, scope, key)
+    ours, last = find_summary(conversation, scope, key)
     if ours is None:
         return "No round of this pull request has a summary yet, so nothing is known to be spent."
     told, link = read_spending(ours.body), render_link("the summary", ours.url)
+    total = f" {render_costs(last)}" if last is not None else ""
     if told is None:
-        return f"The last round asked no model and spent nothing ({link})."
+        return f"The last round asked no model and spent nothing ({link}).{total}"
     spent, budget = told
     return (
-        f"The last round spent {spent} of {budget} ({link}). The next starts with the whole budget of its "
-        "policy. Earlier rounds and answers to `tests` are not added up here: the report of each run tells."
+        f"The last round spent {spent} of {budget} ({link}).{total} The next starts with the budget of its "
+        "policy, or with what a cap leaves where that is less."
     )
 
 

@@ -53,6 +53,11 @@ class Talk:
         self.comments.append(body)
         return SUMMARY
 
+    def edit_comment(self, repository: str, comment_id: int, body: str) -> str:
+        self._called("edit_comment")
+        self.comments.append(body)
+        return SUMMARY
+
 
 def said(*bodies: str, inline: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> Conversation:
     ours = tuple(OwnComment(n, body, SUMMARY) for n, body in enumerate(bodies, 1))
