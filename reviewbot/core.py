@@ -326,7 +326,6 @@ class Review:
     suggests: bool = False
     fix_rounds: int = 1
     hides_unproven: bool = False
-
     caps: tuple[Cap, ...] = ()
     charged_usd: float = 0.0
 

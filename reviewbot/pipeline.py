@@ -28,6 +28,7 @@ from reviewbot.steps import (
     collect,
     defer_low,
     judge_safely,
+    leaves_readings,
     read_before,
     readers_of,
     settle,
@@ -127,7 +128,7 @@ def _judge(run: Run) -> Review:
         patch=patch.data,
         caps=run.purse.caps,
         charged_usd=run.purse.charged_usd,
-        terms="" if request.is_scan else terms,  # a scan has a baseline and no rounds
+        terms=terms if leaves_readings(request, agents) else "",
         suggests=settings.suggestions and not trigger.is_fork,
         fix_rounds=settings.fix_rounds,
         hides_unproven=settings.unproven_fixes == "hide",

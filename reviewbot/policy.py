@@ -14,8 +14,18 @@ import yaml
 from pydantic import ValidationError
 
 from reviewbot.errors import PolicyError
-from reviewbot.policy_model import ALLOWED, PATTERN, PRICE_KEYS, ROOT_KEYS, RULE_KEYS, PolicyFile, PriceEntry
-from reviewbot.settings import ModelPrice, PathRule, Policy
+from reviewbot.policy_model import (
+    ALLOWED,
+    FALLBACK_KEYS,
+    PATTERN,
+    PRICE_KEYS,
+    ROOT_KEYS,
+    RULE_KEYS,
+    FallbackEntry,
+    PolicyFile,
+    PriceEntry,
+)
+from reviewbot.settings import Fallback, ModelPrice, PathRule, Policy
 from reviewbot.text import printable
 
 MAXIMUM_BYTES = 256 * 1024
@@ -55,6 +65,9 @@ def parse_policy(data: bytes, where: str) -> Policy:
 
 
 def _frozen(value: object) -> object:
+    if isinstance(value, FallbackEntry):
+        tiers = [name for name in FALLBACK_KEYS if name in value.model_fields_set]
+        return tuple(Fallback(tier, tuple(getattr(value, tier))) for tier in tiers)
     if isinstance(value, dict):
         return tuple(_price(model, entry) for model, entry in value.items())
     return tuple(value) if isinstance(value, list) else value
@@ -74,8 +87,11 @@ def _problem(tree: Any, kind: str, place: _Place) -> str:
     """One clause: which key, what it holds, what is allowed."""
     *parents, last = place
     if kind == "extra_forbidden":
-        is_price = bool(parents) and parents[0] == "prices"
-        known, owner = (PRICE_KEYS, "a price") if is_price else (RULE_KEYS, "a path rule")
+        owners = {
+            "prices": (PRICE_KEYS, "a price"),
+            "fallback-models": (FALLBACK_KEYS, "the fallback models"),
+        }
+        known, owner = owners.get(str(parents[0]) if parents else "", (RULE_KEYS, "a path rule"))
         known, owner = (known, owner) if parents else (ROOT_KEYS, "the policy")
         close = get_close_matches(_hyphenated(str(last)).lower(), known, n=1)
         guess = f"did you mean `{close[0]}`" if close else f"allowed are {', '.join(known)}"

@@ -102,6 +102,25 @@ class PriceEntry(_Strict):
     )
 
 
+_Fallbacks = Annotated[list[_Model], AfterValidator(_each_once)]
+
+
+class FallbackEntry(_Strict):
+    """The models that take the place of a tier's own where that cannot answer, in their order."""
+
+    model_config = ConfigDict(title="fallback models")
+
+    haiku: _Fallbacks = Field(
+        default=[], json_schema_extra={"uniqueItems": True}, description="In the place of the triage model."
+    )
+    sonnet: _Fallbacks = Field(
+        default=[], json_schema_extra={"uniqueItems": True}, description="In the place of the test-fix model."
+    )
+    opus: _Fallbacks = Field(
+        default=[], json_schema_extra={"uniqueItems": True}, description="In the place of the security model."
+    )
+
+
 class PolicyFile(_Strict):
     """What `.github/reviewbot.yml` may hold; every key may be left out."""
 
@@ -152,6 +171,11 @@ class PolicyFile(_Strict):
     security_model: _Model = Field(
         default="claude-opus-5-5",
         description="The model that reviews security; the default is `claude-opus-5-5`.",
+    )
+    fallback_models: FallbackEntry = Field(
+        default_factory=_not_given,
+        description="Models by tier (`haiku`, `sonnet`, `opus`) that are asked in their order where the "
+        "tier's own is retired, unknown, or overloaded after retries; the report marks it. By default none.",
     )
     verify: bool = Field(
         default=True,
@@ -204,6 +228,7 @@ class PolicyFile(_Strict):
 
 ROOT_KEYS = tuple(str(info.alias) for info in PolicyFile.model_fields.values())
 PRICE_KEYS = tuple(str(info.alias) for info in PriceEntry.model_fields.values())
+FALLBACK_KEYS = tuple(str(info.alias) for info in FallbackEntry.model_fields.values())
 RULE_KEYS = tuple(str(info.alias) for info in PathEntry.model_fields.values())
 PATTERN = (
     "a gitignore-style pattern of up to 256 characters (no `.`, `..` or empty folder, no "
@@ -222,6 +247,8 @@ ALLOWED = {
     "triage-model": "the id of a model, such as claude-haiku-5-5",
     "test-fix-model": "the id of a model, such as claude-sonnet-5-5",
     "security-model": "the id of a model, such as claude-opus-5-5",
+    "fallback-models": "a mapping from `haiku`, `sonnet` and `opus` to lists of ids of models",
+    **dict.fromkeys(FALLBACK_KEYS, "a list of ids of models, each at most once"),
     "verify": "true or false",
     "suggestions": "true or false",
     "fix-rounds": f"a whole number from 0 to {MOST_ROUNDS}",

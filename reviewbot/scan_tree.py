@@ -167,6 +167,7 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
     reused = _recall(scan, memory, recipe, excluded)
     agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions)
     said = (claim for outcome in agents.outcomes for claim in outcome.claims)
+    new = {} if agents.by_fallback else make_readings(agents, changes)
     return _Asked(
         claims=(*said, *(claim for reading in reused.values() for claim in reading.claims)),
         readers=add_readings(readers_of(agents), reused),
@@ -174,7 +175,7 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
         gaps=agents.gaps,
         notes=agents.notes,
         reused={path: explain(reading) for path, reading in reused.items()},
-        readings=_by_key(recipe, changes, {**reused, **make_readings(agents, changes)}),
+        readings=_by_key(recipe, changes, {**reused, **new}),
     )
 
 

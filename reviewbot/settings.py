@@ -55,6 +55,17 @@ class ModelPrice(NamedTuple):
         return f"{self.model}: {self.input:g} in, {self.output:g} out, {reads}"
 
 
+class Fallback(NamedTuple):
+    """The models that take the place of a tier's own, in their order."""
+
+    tier: str
+    models: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """As ``reviewbot config`` shows it."""
+        return f"{self.tier}: {', then '.join(self.models) or '(none)'}"
+
+
 class PathRule(NamedTuple):
     """A threshold for the paths that a gitignore-style pattern selects; None leaves a part as it is."""
 
@@ -98,6 +109,7 @@ class Settings:
     triage_model: str = "claude-haiku-5-5"
     test_fix_model: str = "claude-sonnet-5-5"
     security_model: str = "claude-opus-5-5"
+    fallback_models: tuple[Fallback, ...] = ()
     verify: bool = True
     suggestions: bool = False
     fix_rounds: int = 1
@@ -138,6 +150,7 @@ SCALARS = (
     "triage_model",
     "test_fix_model",
     "security_model",
+    "fallback_models",
     "verify",
     "suggestions",
     "fix_rounds",

@@ -187,6 +187,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             hooks=run.request.hooks,
             batches=_open_batches(run, claude, settings, stack),
             prices=own_prices(settings.prices),
+            fallbacks={each.tier: each.models for each in settings.fallback_models},
         )
         draw.settle(agents.charged_usd)
     agents = replace(agents, gaps=draw.explain(agents.gaps))
@@ -262,6 +263,13 @@ def conclude_batches(request: Request, review: Review) -> None:
 
     with BatchLedger(options.state, review.trigger.repository, options.key) as ledger:
         ledger.clear()
+
+
+def leaves_readings(request: Request, agents: "AgentsReview | None") -> bool:
+    """Whether the next round may rest on what was read: a scan has a baseline and no rounds, and what a
+    fallback model has read the agents' own has not.
+    """
+    return not request.is_scan and not (agents and agents.by_fallback)
 
 
 def readers_of(agents: "AgentsReview", before: Mapping[str, ReadBefore] = MappingProxyType({})) -> Readers:

@@ -68,6 +68,7 @@ def test_the_readmes_policy_is_one_we_accept() -> None:
         "fail_on_tests",
         "on_incomplete",
         "budget_usd_per_pull_request",
+        "fallback_models",
         "analyzers",
         "prices",
         "skip_authors",

@@ -430,7 +430,7 @@ def test_the_schema_is_one_and_names_no_machine() -> None:
     json.dumps(SCHEMA)
 
 
-CAPS = {"budget-usd-per-pull-request", "budget-usd-per-month"}
+CAPS = {"budget-usd-per-pull-request", "budget-usd-per-month", "fallback-models"}
 """Keys that hold only where they are given."""
 
 

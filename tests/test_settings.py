@@ -268,6 +268,7 @@ def test_config_shows_each_value_with_its_origin_and_names_the_policy() -> None:
         "triage-model                 claude-haiku-5-5                          built-in\n"
         "test-fix-model               claude-sonnet-5-5                         built-in\n"
         "security-model               claude-opus-5-5                           built-in\n"
+        "fallback-models              (none)                                    built-in\n"
         "verify                       true                                      built-in\n"
         "suggestions                  false                                     built-in\n"
         "fix-rounds                   1                                         built-in\n"

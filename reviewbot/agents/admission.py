@@ -101,6 +101,13 @@ class Admission:
         elif run.error_code == "unknown_model":
             self._closed[model] = run
 
+    def is_closed(self, model: str) -> bool:
+        """Whether a task of this model would likely be refused; takes no trial."""
+        breaker = self._breakers.get(model)
+        return bool(
+            self._closed.get("") or self._closed.get(model) or (breaker and breaker.failures >= OUTAGES)
+        )
+
     def refuse(self, model: str) -> Run | None:
         """The end of a task that need not be tried, or None."""
         known = self._closed.get("") or self._closed.get(model)

@@ -22,7 +22,8 @@ class AgentsReview:
     that triage alone read. ``failed``: path to why nobody read it, ``causes``: to the code of that.
     ``withheld``: files that no model is shown, so only programs read them. A file in none of the four
     has no lines to read. ``charged_usd`` is the most that this run may have cost. What a batch under way
-    costs is left to the run that collects it.
+    costs is left to the run that collects it. ``by_fallback``: a fallback model answered, so that what was
+    read does not count as read by the agents' own.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -36,6 +37,7 @@ class AgentsReview:
     withheld: tuple[str, ...] = ()
     causes: Mapping[str, str] = field(default_factory=dict)
     charged_usd: float = 0.0
+    by_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,13 @@ class SecurityRound:
     ``note`` keeps an end without a call; ``redo`` notes that the work of a task was given to others.
     ``warms``: the first call fills the cache for the others. ``fits``: an answer may be allowed fewer tokens
     where money is short.
+    ``model`` tells which model the next task will likely ask.
     ``tools`` is what the definitions of the tools weigh in tokens.
     """
 
     admission: Admission
     ledger: Ledger
-    model: str
+    model: Callable[[], str]
     tools: int
     build: Callable[[Parts, bool, str], Prompt]
     look_around: Callable[[Parts], str]
@@ -103,7 +104,7 @@ class SecurityRound:
         output //= SHORTEST_SHARE if self.fits else 1
         prices = self.ledger.prices
         twice, once = (
-            affordable_prompt(prices, self.model, output, left, calls=calls) - around for calls in (2, 1)
+            affordable_prompt(prices, self.model(), output, left, calls=calls) - around for calls in (2, 1)
         )
         return (twice, 2) if twice >= _COMFORT_TOKENS else (once, 1)
 

@@ -33,7 +33,7 @@ from reviewbot.agents.rounds import SecurityRound
 from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
 from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
-from reviewbot.agents.task_runner import TaskRunner
+from reviewbot.agents.task_runner import NO_FALLBACKS, TaskRunner
 from reviewbot.agents.tasks import Entry, Readable, failed_tests, plan_security, select_readable
 from reviewbot.agents.tools import Toolbox
 from reviewbot.agents.triage_round import TriageRound
@@ -67,6 +67,7 @@ def review_with_agents(
     hooks: Hooks = NO_HOOKS,
     prices: PriceList = LIST_PRICES,
     batches: Batches | None = None,
+    fallbacks: Mapping[str, Sequence[str]] = NO_FALLBACKS,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -76,6 +77,7 @@ def review_with_agents(
     ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
     nobody was asked to read is unread, what an earlier round read is ``settled``. ``hooks`` look on.
     ``prices`` are what the budget reckons with. ``batches`` ask in the place of ``claude``.
+    ``fallbacks`` are models by tier, asked in their order where the agent's own cannot answer.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -89,6 +91,7 @@ def review_with_agents(
         models=models,
         journal=journal,
         hooks=HookCalls(hooks, journal),
+        fallbacks=fallbacks,
     )
     desk = _Desk(
         runner=runner,
@@ -159,8 +162,9 @@ class _Desk:
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         record_routes(runner.journal, routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
-        notes = (*self.notes, *runner.hooks.notes())
-        return sum_up(runner.ended, routes, entries, self.readable, ledger, notes)
+        notes = (*self.notes, *runner.replacements(), *runner.hooks.notes())
+        review = sum_up(runner.ended, routes, entries, self.readable, ledger, notes)
+        return replace(review, by_fallback=bool(runner.replaced))
 
     def _asks(self, agent: str) -> bool:
         return not self.only or agent in self.only
@@ -179,7 +183,7 @@ class _Desk:
         security = SecurityRound(
             admission=runner.admission,
             ledger=runner.ledger,
-            model=runner.model(spec),
+            model=lambda: runner.likely_model(spec),
             tools=tokens_of(weigh(runner.toolbox.definitions(spec.tools))),
             build=lambda parts, siblings, around: build_security_prompt(
                 spec, self.fence, self.shared, parts, has_siblings=siblings, around=around
