@@ -8,6 +8,7 @@ what the floor claims is looked around while triage is asked.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
@@ -29,6 +30,9 @@ PROSE = (".md", ".rst", ".txt")
 
 EVERYWHERE = 60
 """A name that more lines of the product use, or define, tells nothing: a word such as `default`."""
+
+AMBIGUOUS = 4
+"""A name that the product defines more often is that of many methods: which of them is meant is not seen."""
 
 LOOKED_AT = 5_000
 """Lines of one search that are looked at; most only mention the names."""
@@ -72,15 +76,20 @@ class Surroundings:
         with self._lock:
             self._seek((*names.used, *names.changed))
             kinds = (
-                ("Definitions of names that new lines use:", names.used, self._defined),
-                ("Uses of names that the change defines or redefines:", names.changed, self._used),
+                ("Definitions of names that new lines use:", names.used, self._defined, AMBIGUOUS),
+                (
+                    "Uses of names that the change defines or redefines:",
+                    names.changed,
+                    self._used,
+                    EVERYWHERE,
+                ),
             )
             rows: list[str] = []
-            for title, wanted, known in kinds:
-                unseen = [hit for hit in _first_hits(wanted, known) if not shown.holds(hit)]
+            for title, wanted, known, most in kinds:
+                unseen = [hit for hit in _first_hits(wanted, known, most) if not shown.holds(hit)]
                 if known is self._used:
                     unseen = [hit for hit in unseen if not shown.defines(hit, wanted)]
-                said = [self._row(hit) for hit in _choose(unseen)]
+                said = [self._row(hit) for hit in shown.choose(unseen)]
                 rows += [title, *said] if said else []
         return _cut(rows)
 
@@ -121,22 +130,25 @@ class _Shown:
         """
         return hit.path in self._hunks and not defined_on(hit.text).isdisjoint(names)
 
-
-def _choose(hits: Sequence[Hit]) -> list[Hit]:
-    """The lines to show, those of the product first."""
-    product = [hit for hit in hits if not _is_beside(hit.path)]
-    besides = [hit for hit in hits if _is_beside(hit.path)]
-    return [*product, *besides[:MOST_BESIDES]][:MOST_ROWS]
+    def choose(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The lines to show, those of the product first, and of it those in a language of these files."""
+        endings = {PurePosixPath(path).suffix for path in self._hunks}
+        product = [hit for hit in hits if not _is_beside(hit.path)]
+        product.sort(key=lambda hit: PurePosixPath(hit.path).suffix not in endings)
+        besides = [hit for hit in hits if _is_beside(hit.path)]
+        return [*product, *besides[:MOST_BESIDES]][:MOST_ROWS]
 
 
 def _is_beside(path: str) -> bool:
     return is_test_path(path) or path.endswith(PROSE)
 
 
-def _first_hits(names: Sequence[str], known: Mapping[str, Sequence[Hit]]) -> list[Hit]:
-    """The hits of some names, each line once: the rarest name first, and in git's order."""
+def _first_hits(names: Sequence[str], known: Mapping[str, Sequence[Hit]], most: int) -> list[Hit]:
+    """The hits of names that at most so many lines of the product hold, each line once: the rarest name
+    first, and in git's order.
+    """
     counts = {name: sum(not _is_beside(hit.path) for hit in known[name]) for name in names}
-    kept = [name for name in sorted(names, key=counts.__getitem__) if counts[name] <= EVERYWHERE]
+    kept = [name for name in sorted(names, key=counts.__getitem__) if counts[name] <= most]
     return list({(hit.path, hit.line): hit for name in kept for hit in known[name]}.values())
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.agents.prefetch import EVERYWHERE, MOST_ROWS, MOST_TOKENS, Hit, Surroundings
+from reviewbot.agents.prefetch import AMBIGUOUS, EVERYWHERE, MOST_ROWS, MOST_TOKENS, Hit, Surroundings
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.agents.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
@@ -164,6 +164,17 @@ def test_the_rarest_name_comes_first_and_one_that_stands_everywhere_not_at_all()
     searched = Searched(lines)
     shown = searched.look("+def load_user(a):", "+def with_user(a):", "+def drop_user(a):").splitlines()
     assert [row.split(": ")[1] for row in shown[1:]] == ["drop_user(1)"] * 2 + ["load_user(1)"] * 10
+
+
+def test_a_name_that_many_places_define_is_not_looked_up() -> None:
+    twice = ["def quote_name(a):"] * AMBIGUOUS
+    assert Searched(twice).look("+    quote_name(a)").count("def quote_name") == AMBIGUOUS
+    assert Searched([*twice, "def quote_name(b):"]).look("+    quote_name(a)") == ""
+
+
+def test_uses_in_a_language_of_the_change_come_first() -> None:
+    shown = look_at(("a.ini", 1, "x = (load_user)"), ("b.html", 2, "load_user()"), ("c.py", 3, "load_user()"))
+    assert [row.split(":")[0] for row in shown[1:]] == ["c.py", "a.ini", "b.html"]
 
 
 def test_there_is_a_bound_in_rows_and_in_bytes() -> None:
