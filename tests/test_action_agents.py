@@ -158,7 +158,9 @@ def test_a_fault_in_a_real_change_is_commented_at_its_line_and_only_once(
     assert bench.on_pull_request(**given) == 1
     assert posted(bench) == first
     assert [len(bench.fake.reviews(NAME, 1)), len(bench.fake.issue_comments(NAME, 1))] == [1, 1]
-    assert_costs_agree(bench, model.usd - usd)
+    assert bench.report["cost"]["usd"] == pytest.approx(model.usd - usd, abs=1e-6)
+    if not change.junit:  # tests that still fail are explained anew; what security read is not read again
+        assert {agent["name"] for agent in bench.report["agents"]} <= {"triage"}
     assert len(bench.fake.api_requests) - requests <= 6
     assert statuses(bench) <= {200, 201}
 

@@ -286,7 +286,7 @@ def test_tests_is_advice_that_leaves_verdict_summary_and_check_as_they_were(benc
     with ScriptedModel("reader") as model:
         code, _ = say(bench, "/reviewbot tests", junit="junit.xml", **asking(model))
     assert code == 0
-    assert agents_of(bench) == {"test_fix"}
+    assert agents_of(bench) == {"test_fix", "security"}  # security reads the fix, as any that is offered
     assert {row["status"] for row in bench.report["coverage"]["files"]} == {"unreviewed"}
     assert bench.report["verdict"]["conclusion"] == "incomplete"
     [reply] = [each.body for each in bench.fake.issue_comments(NAME, 1) if "reviewbot:v1" in each.body]

@@ -355,18 +355,23 @@ def _steps(workflow: Any) -> list[Mapping[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job.get("steps", ())]
 
 
+MORE_WRITES = {
+    ("workflows", "release"): ("contents", "packages", "id-token", "attestations"),
+    ("examples", "scheduled"): ("issues",),
+    ("examples", "code-scanning"): ("security-events",),
+}
+"""The workflows that may write more than comments and checks, and what."""
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_r29_r30_actions_are_pinned_rights_are_least_and_no_cache_is_used(file: Path) -> None:
     workflow = yaml.safe_load(file.read_text())
     assert workflow["permissions"] == {}
     for name, job in workflow["jobs"].items():
         writes = {right for right, level in (job.get("permissions") or {}).items() if level == "write"}
-        is_release = file.parent.name == "workflows" and file.stem == "release"
-        assert writes <= {
-            "pull-requests",
-            "checks",
-            *(("contents", "packages", "id-token", "attestations") if is_release else ()),
-        }, name
+        assert writes <= {"pull-requests", "checks", *MORE_WRITES.get((file.parent.name, file.stem), ())}, (
+            name
+        )
     for step in _steps(workflow):
         uses = step.get("uses", "./")
         assert (
@@ -374,7 +379,8 @@ def test_r29_r30_actions_are_pinned_rights_are_least_and_no_cache_is_used(file: 
             or "OWNER" in uses
             or "/reviewbot@" in uses
         ), uses
-        assert "cache" not in uses
+        # A scan of the default branch gates nothing; it may keep paid results, and no policy or baseline.
+        assert "cache" not in uses or file.name == "scheduled.yml"
         if uses.startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
 

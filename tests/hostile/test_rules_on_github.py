@@ -111,9 +111,18 @@ def test_r18_the_runner_gets_our_annotations_and_outputs_and_no_command_of_a_str
     commands = re.findall(r"^\s*(::[^\n]*|.*##\[.*)$", acted.printed, re.MULTILINE)
     assert all(re.fullmatch(r"::(?:error|warning|notice) [^\n]*", command) for command in commands)
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", acted.printed) is None
-    assert set(acted.outputs) == {"verdict", "findings", "blocking", "cost-usd", "report", "sarif"}
+    assert set(acted.outputs) == {
+        "verdict",
+        "findings",
+        "blocking",
+        "cost-usd",
+        "report",
+        "sarif",
+        "baseline",
+        "patch",
+    }
     assert all(
-        re.fullmatch(r"[a-z]+|[0-9.]+|reviewbot-report[a-z0-9./-]*", value)
+        re.fullmatch(r"[a-z]*|[0-9.]+|reviewbot-report[a-z0-9./-]*", value)
         for value in acted.outputs.values()
     )
 
