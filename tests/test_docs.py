@@ -16,6 +16,13 @@ from reviewbot.publish.files import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{file.name}" for file in (ROOT / "docs").iterdir()),
+]
 
 
 def help_of(*command: str) -> str:
@@ -34,16 +41,17 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert {"review", "test"} <= named <= targets
 
 
-def test_every_command_line_of_the_readme_is_understood() -> None:
-    lines = re.findall(r"^reviewbot (.+?)(?: +#.*)?$", README, re.MULTILINE)
-    assert len(lines) >= 3
+def test_every_command_line_of_the_documents_is_understood() -> None:
+    text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
+    lines = re.findall(r"^reviewbot (.+?)(?: +#.*)?$", text, re.MULTILINE)
+    assert len(lines) >= 8
     for line in lines:
         arguments = re.findall(r"'([^']*)'|(\S+)", line)
         build_parser().parse_args([one or other for one, other in arguments])
 
 
-def test_the_readme_lists_exactly_the_options_of_review() -> None:
-    section = README.partition("## Options of `reviewbot review`")[2].partition("\n## ")[0]
+def test_the_reference_lists_exactly_the_options_of_review() -> None:
+    section = REFERENCE.partition("## Options of `reviewbot review`")[2].partition("\n## ")[0]
     listed = set(
         re.findall(
             r"--[a-z-]+",
@@ -54,14 +62,14 @@ def test_the_readme_lists_exactly_the_options_of_review() -> None:
 
 
 def test_formats_and_severities_are_listed() -> None:
-    assert "\\|".join(FORMATS) in README
-    assert ", ".join(Severity) in README
+    assert "\\|".join(FORMATS) in REFERENCE
+    assert ", ".join(Severity) in REFERENCE
 
 
-def test_the_readmes_policy_is_one_we_accept() -> None:
-    section = README.partition("## Policy")[2].partition("\n## ")[0]
+def test_the_policy_of_the_reference_is_one_we_accept() -> None:
+    section = REFERENCE.partition("## Policy")[2].partition("\n## ")[0]
     [policy] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
-    parsed = parse_policy(policy.encode(), "README.md")
+    parsed = parse_policy(policy.encode(), "reference.md")
     assert set(parsed.values) == {
         "fail_on",
         "minimum_confidence",
@@ -92,12 +100,13 @@ def test_each_dependency_earns_its_place_in_one_sentence() -> None:
     assert re.findall(r"^- `([^`]+)` .+\.$", section, re.MULTILINE) == names
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_files_that_documents_name_exist(name: str) -> None:
-    text = (ROOT / name).read_text()
+    text, folder = (ROOT / name).read_text(), (ROOT / name).parent
     linked = re.findall(r"\]\(([^)#:]+)\)", text)
     named = re.findall(r"`((?:reviewbot|tests|bench|prompts)/[\w./]*)`", text)
-    assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
+    assert [path for path in linked if not (folder / path).exists()] == []
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_version_is_said_once() -> None:
@@ -139,9 +148,9 @@ def test_the_workflow_of_the_readme_is_the_tested_example() -> None:
         assert (ROOT / ".github/examples" / name).is_file()
 
 
-def test_the_readme_lists_the_inputs_and_outputs_of_the_action() -> None:
+def test_the_reference_lists_the_inputs_and_outputs_of_the_action() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text())
-    section = README.partition("## Inputs and outputs of the action")[2].partition("\n## ")[0]
+    section = REFERENCE.partition("## Inputs and outputs of the action")[2].partition("\n## ")[0]
     rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`([a-z-]+)`", rows)) == set(action["inputs"])
     outputs = section.partition("Outputs: ")[2].partition("(")[0]

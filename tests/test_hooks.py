@@ -93,10 +93,10 @@ def test_hooks_that_only_look_on_may_fail_without_an_end() -> None:
     assert len(calls.notes()) == 3
 
 
-def test_the_readmes_example_runs(
+def test_the_example_of_the_documents_runs(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    readme = Path(__file__).parents[1].joinpath("docs/operating.md").read_text()
     [example] = re.findall(r"```python\n(.*?)```", readme.partition("## From Python")[2], re.DOTALL)
     sandbox.commit({"README.md": "# A\n"})
     sandbox.commit({"contracts/run.py": "import os\n\n\ndef run(name):\n    os.system('ls ' + name)\n"})
@@ -107,7 +107,7 @@ def test_the_readmes_example_runs(
     with ScriptedModel("reader") as model:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", model.base_url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
-        exec(compile(example, "README.md", "exec"), {})  # the file is ours
+        exec(compile(example, "operating.md", "exec"), {})  # the file is ours
     said = capsys.readouterr().out
     assert "security 0." in said and said.endswith("\n")
     assert said.splitlines()[-1] in ("pass", "fail")
