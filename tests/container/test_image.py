@@ -96,13 +96,16 @@ def test_a_fork_without_secrets_is_annotated(built: str, runner: Runner, fake: F
     assert fake.issue_comments(NAME, 1) == []
 
 
-def test_the_fully_hardened_run_works_as_the_readme_shows(
+def test_the_fully_hardened_run_works_as_the_documents_show(
     built: str, runner: Runner, fake: FakeGitHub
 ) -> None:
-    options = (
-        *("--user", f"{UID}:{GID}", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
+    rights = (
+        *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "200"),
     )
+    shown = " ".join((image.ROOT / "docs/operating.md").read_text().replace("\\\n", "").split())
+    assert " ".join(rights) in shown
+    options = ("--user", f"{UID}:{GID}", *rights)
     given = describe(fake, engine="analyzers")
     # Outside of a workflow nobody reads these files, and root's could not be opened.
     given |= {"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
