@@ -106,8 +106,8 @@ class Claude:
             lost=attempts.lost,
         )
 
-    async def describe(self, model: str) -> ModelFacts:
-        """What the provider says about a model; free of charge, a few seconds at most.
+    async def describe(self, model: str, *, once: bool = False) -> ModelFacts:
+        """What the provider says about a model; free of charge, a few seconds at most. ``once``: no retries.
 
         Raises:
             ModelError: it does not know the model, or nothing usable came.
@@ -117,6 +117,7 @@ class Claude:
             model,
             DESCRIBE_SECONDS,
             lambda client, timeout: client.models.with_raw_response.retrieve(model, timeout=timeout),
+            once=once,
         )
         return parse_model(raw.http_response.content)
 

@@ -18,6 +18,7 @@ from reviewbot.agents.failing_tests import look_at_tests
 from reviewbot.agents.fixing import FixingRound
 from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.journal_lines import record_routes
+from reviewbot.agents.lifecycle import Describer, Lifecycles
 from reviewbot.agents.prefetch import Surroundings
 from reviewbot.agents.prices import LIST_PRICES, PriceList
 from reviewbot.agents.prompts import (
@@ -95,6 +96,7 @@ def review_with_agents(
     )
     desk = _Desk(
         runner=runner,
+        describer=claude,
         evidence=mask_evidence(evidence, masker),
         readable=select_readable(changes, excluded, repository.read_object),
         instructions=[(path, masker.mask_text(text)) for path, text in instructions],
@@ -120,6 +122,7 @@ class _Desk:
     """One review by agents under way."""
 
     runner: TaskRunner
+    describer: Describer
     evidence: Sequence[Evidence]
     readable: Readable
     instructions: Sequence[tuple[str, str]]
@@ -145,6 +148,7 @@ class _Desk:
     async def review(self) -> AgentsReview:
         runner, ledger = self.runner, self.runner.ledger
         claimed = await asyncio.to_thread(claim_files, self.fresh, self.evidence, runner.changes.head_sha)
+        lifecycles = Lifecycles(self.describer, self._users(), runner.journal)
         entries: dict[str, Entry] = {}
         if self._asks("triage"):
             ledger.keep(ledger.limit_usd * (1 - _TRIAGE_SHARE))
@@ -162,12 +166,28 @@ class _Desk:
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         record_routes(runner.journal, routes, entries)
         await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
-        notes = (*self.notes, *runner.replacements(), *runner.hooks.notes())
+        aging = await lifecycles.end()
+        notes = (*self.notes, *runner.replacements(), *aging, *runner.hooks.notes())
         review = sum_up(runner.ended, routes, entries, self.readable, ledger, notes)
         return replace(review, by_fallback=bool(runner.replaced))
 
     def _asks(self, agent: str) -> bool:
         return not self.only or agent in self.only
+
+    def _users(self) -> dict[str, list[str]]:
+        """The agents that may ask each model in this run, fallbacks among the models."""
+        agents = [name for name in ("triage", "security") if self._asks(name)]
+        agents += ["test_fix"] if self._asks("test_fix") and failed_tests(self.evidence) else []
+        agents += ["verify"] if self._asks("security") and self._verifies() else []
+        users: dict[str, list[str]] = {}
+        for name in agents:
+            for model in self.runner.models_of(SPECS[name]):
+                users.setdefault(model, []).append(name)
+        return users
+
+    def _verifies(self) -> bool:
+        spec, models = SPECS["verify"], self.runner.models
+        return bool(models.get(spec.name) or models.get(spec.model_tier))
 
     async def _look_ahead(self, claimed: Claimed) -> None:
         """Search for what the first tasks will likely be given, while triage is asked."""
@@ -199,8 +219,8 @@ class _Desk:
         await self._verify()
 
     async def _verify(self) -> None:
-        spec, runner = SPECS["verify"], self.runner
-        if runner.models.get(spec.name) or runner.models.get(spec.model_tier):
+        runner = self.runner
+        if self._verifies():
             shown = replace(runner.changes, files=self.readable.files)
             read = runner.toolbox.read_lines
             self.notes += await look_again(runner.ended, shown, read, self._fan_out, runner.journal)

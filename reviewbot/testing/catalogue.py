@@ -1,6 +1,6 @@
 """What ``GET /v1/models`` of the scripted model says about the three models it plays."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from reviewbot.testing.checks import BETWEEN_TOOLS, DISABLED_THINKING, EFFORTS, MAXIMUM_OUTPUT_TOKENS
@@ -13,18 +13,26 @@ RELEASED = {
 }
 
 
-def describe_model(name: str, retired: Collection[str]) -> dict[str, Any]:
-    """The ``model`` object: lifecycle, limits and capabilities. A retired one is retired since 2026-11-01."""
-    is_retired = name in retired
-    day = "2026-11-01T00:00:00Z" if is_retired else None
+RETIRED, DEPRECATED = "2026-11-01", "2026-10-01"
+
+
+def describe_model(name: str, retired: Collection[str], deprecated: Mapping[str, str]) -> dict[str, Any]:
+    """The ``model`` object: lifecycle, limits and capabilities.
+
+    A retired one is retired since ``RETIRED``; a deprecated one is so since ``DEPRECATED`` and is retired
+    on its day (such as ``2026-11-30``; empty where none is set).
+    """
+    lifecycle = "retired" if name in retired else "deprecated" if name in deprecated else "active"
+    retires = {"retired": RETIRED, "deprecated": deprecated.get(name, ""), "active": ""}[lifecycle]
+    since = {"retired": RETIRED, "deprecated": DEPRECATED, "active": ""}[lifecycle]
     return {
         "type": "model",
         "id": name,
         "display_name": name.replace("-", " ").title(),
         "created_at": RELEASED[name],
-        "lifecycle": "retired" if is_retired else "active",
-        "deprecated_at": day,
-        "retires_at": day,
+        "lifecycle": lifecycle,
+        "deprecated_at": f"{since}T00:00:00Z" if since else None,
+        "retires_at": f"{retires}T00:00:00Z" if retires else None,
         "line": name.split("-")[1],
         "max_input_tokens": CONTEXT_TOKENS,
         "max_tokens": MAXIMUM_OUTPUT_TOKENS,

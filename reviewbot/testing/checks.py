@@ -7,7 +7,7 @@ request is refused and the message says that the scripted model does not do it.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reviewbot.testing.accounting import content_blocks, without_mark
@@ -55,7 +55,8 @@ Key = str | None | Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What differs from server to server: the models it has, the retired ones, the key it takes.
+    """What differs from server to server: the models it has, the retired ones, the deprecated ones and when
+    they will be retired (see ``catalogue.describe_model``), the key it takes.
 
     ``key`` is the only bearer token that is taken, or a function that says whether one is; "" takes
     any, None asks for none (a proxy that puts the credentials in by itself).
@@ -64,6 +65,7 @@ class Rules:
     models: Collection[str]
     retired: Collection[str] = ()
     key: Key = ""
+    deprecated: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_headers(headers: Mapping[str, str], rules: Rules) -> None:

@@ -87,14 +87,15 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(refusal)
 
     def _catalogue(self, path: str) -> dict[str, Any]:
-        names = [*self.model.rules.models]
+        rules = self.model.rules
+        names = [*rules.models]
         if path == "/v1/models":
-            data = [describe_model(name, self.model.rules.retired) for name in names]
+            data = [describe_model(name, rules.retired, rules.deprecated) for name in names]
             return {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}
         name = path.removeprefix("/v1/models/")
         if name not in names:
             raise Refused(f"{path}: no such model or path", 404, "not_found_error")
-        return describe_model(name, self.model.rules.retired)
+        return describe_model(name, rules.retired, rules.deprecated)
 
     def do_POST(self) -> None:
         """``/v1/messages``, ``/v1/messages/count_tokens``, and the batches."""

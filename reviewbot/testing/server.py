@@ -33,6 +33,7 @@ class ScriptedModel:
     ("" takes any, None needs none), or a function that says of a token whether it is. ``federation``: a
     rule by which identity tokens are exchanged for the tokens that are taken. ``rate_limit``: how many
     requests fit a window, told in headers. ``retired``: models that exist but no longer answer.
+    ``deprecated``: models that still answer, with the day on which they will not (empty: no day is set).
     ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
     takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by
     their kind (create, retrieve, list, results, cancel). ``on_batch`` is called with the kind of each such
@@ -53,6 +54,7 @@ class ScriptedModel:
         federation: Federation | None = None,
         rate_limit: RateLimit | None = None,
         retired: Collection[str] = (),
+        deprecated: Mapping[str, str] | None = None,
         context_tokens: int = CONTEXT_TOKENS,
         clock: Callable[[], float] = time.monotonic,
         batch_seconds: float = 0.0,
@@ -64,7 +66,9 @@ class ScriptedModel:
         )
         self.federation = federation
         self.rate_limit = rate_limit
-        self.rules = Rules(tuple(PRICES), tuple(retired), federation.knows if federation else key)
+        self.rules = Rules(
+            tuple(PRICES), tuple(retired), federation.knows if federation else key, dict(deprecated or {})
+        )
         self.latency_seconds = latency_seconds
         known = {**{name: Fault(behaviour=name) for name in BEHAVIOURS}, **FAULTS}
         self.faults = {

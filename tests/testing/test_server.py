@@ -349,6 +349,21 @@ def test_the_models_and_their_lifecycle_can_be_asked_for() -> None:
     assert opus.capabilities.structured_outputs.supported is True
 
 
+def test_a_deprecated_model_answers_and_tells_its_last_day_where_one_is_set() -> None:
+    async def talk(model: ScriptedModel) -> tuple[Any, Any, Any]:
+        async with client_of(model) as client:
+            sonnet, opus = await client.models.retrieve(SONNET), await client.models.retrieve(OPUS)
+            return sonnet, opus, await client.messages.create(**{**GOOD, "model": SONNET})
+
+    with ScriptedModel(say_yes, deprecated={SONNET: "2026-11-30", OPUS: ""}) as model:
+        sonnet, opus, reply = asyncio.run(talk(model))
+    assert (sonnet.lifecycle, opus.lifecycle) == ("deprecated", "deprecated")
+    assert f"{sonnet.retires_at:%Y-%m-%d}" == "2026-11-30"
+    assert opus.retires_at is None
+    assert sonnet.deprecated_at is not None and opus.deprecated_at is not None
+    assert reply.model == SONNET
+
+
 def test_counting_gives_what_the_request_is_then_billed_for() -> None:
     body = asking(LONG, FINDINGS, tools=TOOLS, system="s")
 
