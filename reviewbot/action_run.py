@@ -65,6 +65,7 @@ from reviewbot.publish.checks import (
 )
 from reviewbot.publish.commands import follow_command, report_review
 from reviewbot.publish.github import Posted, publish_to_pull_request
+from reviewbot.publish.issue_commands import follow_below_issue
 from reviewbot.publish.memory import remember
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.threads import last_round, with_memory
@@ -136,7 +137,8 @@ class _Run:
         if self.inputs.proof:
             return report_proof(event, github, self.trigger, self.inputs, self.environment)
         if isinstance(event, CommentEvent):
-            followed = follow_command(event, github, self.inputs.state_key)
+            follow = follow_command if event.on_pull_request else follow_below_issue
+            followed = follow(event, github, self.inputs.state_key)
             self.journal.write("command_followed", wants_review=followed.review is not None)
             if followed.review is None:
                 return answered(self.trigger, followed)

@@ -10,10 +10,12 @@ from typing import Self
 from reviewbot.action_ending import refuse
 from reviewbot.action_inputs import InputError, Inputs
 from reviewbot.change.git import Repository
+from reviewbot.change.notes import OncePerPerson, read_notes
 from reviewbot.change.payload import DispatchEvent, ScheduleEvent
 from reviewbot.core import Review, Trigger
 from reviewbot.github_api import GitHub
 from reviewbot.github_errors import GitHubDenied, GitHubError, GitHubNotFound
+from reviewbot.github_issues import MOST_COMMENT_PAGES, read_talk
 from reviewbot.journal import Journal
 from reviewbot.publish.tracking import Tracked, read_tracked, write_tracked
 from reviewbot.publish.tracking_issue import Memory
@@ -97,17 +99,37 @@ def scan_on_github(  # noqa: PLR0917 - the five of a review, and the desk
 
     Raises GitHubError where nobody can tell whether there is a tracking issue.
     """
-    tracked = NOT_TRACKED
+    tracked, left_out = NOT_TRACKED, tuple[str, ...]()
     if desk.github:
         with step("reading the tracking issue"):
             tracked = read_tracked(desk.github, trigger.repository, desk.key)
+            told, left_out = _read_notes(desk.github, trigger.repository, tracked)
+        request = replace(request, told=told)
     scan = scan_repository(repository, trigger, request, journal, step, desk.options, tracked)
+    scan = replace(scan, review=replace(scan.review, notes=(*scan.review.notes, *left_out)))
     review = scan.review
     if desk.github and desk.keeps and scan.compared:
         with step("writing the tracking issue"):
             review = _track(scan, tracked, desk.github, desk)
     is_whole = scan.compared is not None and scan.is_finished and not (request.paths or request.agents)
     return review, render_baseline(scan.compared.after) if is_whole and scan.compared else None
+
+
+def _read_notes(
+    github: GitHub, repository: str, tracked: Tracked
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """(who, text) of the notes below the tracking issue, and what was left out of them.
+
+    Nobody is asked where the issue has no comment. Raises GitHubError: without its notes a scan would
+    read all files again, and with them once more.
+    """
+    if tracked.issue is None or not tracked.issue.comments:
+        return (), ()
+    talk = read_talk(github, repository, tracked.issue.number)
+    told, left_out = read_notes(OncePerPerson(github), repository, talk.calls)
+    most = MOST_COMMENT_PAGES * 100
+    cut = f"Notes for the agents were looked for in the newest {most} comments of the tracking issue."
+    return told, (*left_out, *([cut] if talk.is_cut else []))
 
 
 def _track(scan: Scan, tracked: Tracked, github: GitHub, desk: Desk) -> Review:

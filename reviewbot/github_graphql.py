@@ -51,6 +51,22 @@ query ($owner: String!, $name: String!, $number: Int!, $comments: String, $threa
 """
 )
 
+ISSUE_COMMENTS = """
+query ($owner: String!, $name: String!, $number: Int!, $before: String) {
+  repository(owner: $owner, name: $name) {
+    issue(number: $number) {
+      comments(last: 100, before: $before) {
+        nodes {
+          id fullDatabaseId body url viewerDidAuthor isMinimized
+          lastEditedAt author { __typename login }
+        }
+        pageInfo { hasPreviousPage startCursor }
+      }
+    }
+  }
+}
+"""
+
 OPEN_HEADS = """
 query ($owner: String!, $name: String!, $branch: String!) {
   repository(owner: $owner, name: $name) {

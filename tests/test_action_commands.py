@@ -104,7 +104,7 @@ def test_a_command_below_an_issue_is_none(bench: Bench) -> None:
     comment = bench.fake.add_issue_comment(NAME, 1, "mona", "/reviewbot review")
     payload = comment_event(bench.fake, NAME, 1, comment, below_issue=True)
     assert bench.run("issue_comment", payload) == 0
-    assert bench.fake.requests == []
+    assert (bench.fake.reactions(NAME), bench.fake.issue_comments(NAME, 1)) == ([], [comment])
 
 
 def test_an_edited_comment_is_no_command(bench: Bench) -> None:

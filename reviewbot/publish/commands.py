@@ -62,12 +62,12 @@ def follow_command(event: CommentEvent, github: Talker, key: bytes | None) -> Fo
         return Followed("Nothing was reviewed: the comment asks for nothing.")
     if not may_command(github, event.repository, event.author):
         return Followed(f"Nothing was reviewed: {event.author} has no write access to the repository.")
-    problems = _react(event, github)
+    problems = react(event, github)
     if command.wants_review:
         return Followed("", command, problems)
     scope = Scope(event.repository, event.number)
     conversation = github.read_conversation(event.repository, event.number)
-    if not is_answered(event.comment_id, conversation, scope, key):
+    if not is_answered(event.comment_id, conversation.summary_candidates, scope, key):
         text = _answer(command, event, github, conversation, key)
         github.create_comment(
             event.repository, event.number, render_reply(text, event.comment_id, scope, key)
@@ -82,7 +82,7 @@ def report_review(
     scope = Scope(event.repository, event.number)
     try:
         conversation = github.read_conversation(event.repository, event.number)
-        if not is_answered(event.comment_id, conversation, scope, key):
+        if not is_answered(event.comment_id, conversation.summary_candidates, scope, key):
             body = render_reply(render_outcome(review, command), event.comment_id, scope, key)
             github.create_comment(event.repository, event.number, body)
         return add_cost(review, github, scope, key, conversation) if command.is_advice else ()
@@ -107,7 +107,8 @@ def _answer(
     return render_about_finding(command, conversation, Scope(event.repository, event.number), key, said)
 
 
-def _react(event: CommentEvent, github: Talker) -> tuple[str, ...]:
+def react(event: CommentEvent, github: Talker) -> tuple[str, ...]:
+    """Show below a comment that it was read; a sentence where that failed."""
     try:
         github.react(event.repository, event.comment_id, SEEN)
     except GitHubError as error:

@@ -1,8 +1,10 @@
 """What is answered to a command. Pure: text that ends in a marker, so that no command is answered twice."""
 
+from collections.abc import Iterable
+
 from reviewbot.change.command import Command, Verb
 from reviewbot.core import Finding, Review
-from reviewbot.github_answers import CALLED, Conversation
+from reviewbot.github_answers import CALLED, Conversation, OwnComment
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_link
 from reviewbot.publish.costs import render_costs
@@ -27,9 +29,9 @@ _COMMANDS = (
 )
 
 
-def is_answered(comment_id: int, conversation: Conversation, scope: Scope, key: bytes | None) -> bool:
-    """Whether an earlier run answered the command in this comment."""
-    read = (read_marker(own.body, scope, key) for own in conversation.summary_candidates)
+def is_answered(comment_id: int, said: Iterable[OwnComment], scope: Scope, key: bytes | None) -> bool:
+    """Whether a comment of ours, by an earlier run, answers the command in this comment."""
+    read = (read_marker(own.body, scope, key) for own in said)
     return any(
         found is not None and found.kind == "reply" and found.fingerprint == f"{comment_id:016x}"
         for found in read
@@ -90,6 +92,23 @@ def render_remembered() -> str:
         f"It lowers no finding by itself. Re-run the job, or write {again}. "
         "Editing or deleting your comment takes it back."
     )
+
+
+def render_remembered_for_scans() -> str:
+    """That a note below the tracking issue is remembered, what it costs, and how it ends."""
+    return (
+        "Remembered: from the next scan of the default branch on the agents are shown your note as data. It "
+        "lowers no finding by itself. What agents say depends on their notes, so that scan reads all files "
+        "again. Editing or deleting your comment takes it back."
+    )
+
+
+def render_help_for_scans(command: Command) -> str:
+    """What may be asked below the tracking issue, after what was wrong with this command."""
+    wrong = command.wrong or ("" if command.verb is Verb.HELP else f"`{command.verb}` is for pull requests.")
+    note = dict(_COMMANDS)["remember TEXT"]
+    row = f"Here I know {markdown_code(f'{CALLED} remember TEXT')}: {note}. You need write access."
+    return f"{wrong} {row}".strip()
 
 
 def render_budget(conversation: Conversation, scope: Scope, key: bytes | None) -> str:

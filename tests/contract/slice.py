@@ -52,7 +52,7 @@ _ALWAYS = ("#/components/schemas/basic-error", "#/components/schemas/validation-
 GRAPHQL_TYPES = frozenset(
     """
     Query Actor User Bot Repository Ref GitObject Blob Commit PageInfo RateLimit
-    PullRequest PullRequestState
+    PullRequest PullRequestState Issue
     IssueComment IssueCommentConnection IssueCommentEdge IssueCommentOrder IssueCommentOrderField
     PullRequestReview PullRequestReviewConnection PullRequestReviewEdge PullRequestReviewState
     PullRequestReviewThread PullRequestReviewThreadConnection PullRequestReviewThreadEdge

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.github.rules import Answer, Refusal
-from tests.github.state import Pull, Repository, State, Token
+from tests.github.state import Issue, Pull, Repository, State, Token
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class Call:
         if number not in self.repository.pulls:
             raise Refusal(404, "Not Found")
         return self.repository.pulls[number]
+
+    @property
+    def conversation(self) -> Pull | Issue:
+        """The pull request or the issue of the path. Raises Refusal (404)."""
+        found = self.repository.conversation(int(self.values["issue_number"]))
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return found
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class FakeGitHub:
 
     def issue_comments(self, repository: str, number: int) -> list[IssueComment]:
         """Comments in the conversation, oldest first."""
-        return list(self._pull(repository, number).issue_comments)
+        return list(self._conversation(repository, number).issue_comments)
 
     def reactions(self, repository: str) -> list[tuple[int, str, str]]:
         """Comment, who and which reaction, oldest first."""
@@ -223,7 +223,7 @@ class FakeGitHub:
         """Somebody writes a comment (any author: ``github-actions[bot]`` is another workflow)."""
         now = self.state.clock.now()
         comment = IssueComment(self.state.clock.next_id(), author, body, now, now)
-        self._pull(repository, number).issue_comments.append(comment)
+        self._conversation(repository, number).issue_comments.append(comment)
         return comment
 
     def edit_issue_comment(self, comment: IssueComment, body: str) -> None:
@@ -265,6 +265,11 @@ class FakeGitHub:
         review = Review(clock.next_id(), author, "", "PENDING", pull.head_sha, clock.now())
         pull.reviews.append(review)
         return review
+
+    def _conversation(self, repository: str, number: int) -> Pull | Issue:
+        found = self.state.repository(repository).conversation(number)
+        assert found is not None
+        return found
 
     def _pull(self, repository: str, number: int) -> Pull:
         return self.state.repository(repository).pulls[number]

@@ -130,6 +130,7 @@ class _Viewpoint:
             "ref": lambda **asked: self._branch(found, asked["qualifiedName"].removeprefix("refs/heads/")),
             "object": lambda oid=None, expression=None: self._object(found, oid or expression),
             "pullRequest": lambda number: self._pull(found, number),
+            "issue": lambda number: self._issue(found, number),
             "pullRequests": lambda **asked: self._pulls(found, **asked),
         }
 
@@ -165,6 +166,20 @@ class _Viewpoint:
         sha = found.resolve(revision)
         url = f"{self.state.origin}/{found.name}/commit/{sha}"
         return {"__typename": "Commit", "oid": sha, "abbreviatedOid": sha[:7], "url": url} if sha else None
+
+    def _issue(self, found: Repository, number: int) -> _Object:
+        if not self.token.may("issues:read"):
+            raise problem("FORBIDDEN", "Resource not accessible by integration")
+        if number not in found.issues:
+            raise problem("NOT_FOUND", f"Could not resolve to an Issue with the number of {number}.")
+        issue = found.issues[number]
+        urls = views.issue_urls(self.state, found, issue)
+        return {
+            "number": number,
+            "title": issue.title,
+            "body": issue.body,
+            "comments": connection(issue.issue_comments, lambda each: self._comment(urls, each)),
+        }
 
     def _pull(self, found: Repository, number: int) -> _Object:
         if not self.token.may("pull-requests:read"):

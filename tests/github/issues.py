@@ -26,6 +26,7 @@ def _show(state: State, found: Repository, issue: Issue) -> dict[str, Any]:
         "html_url": f"{site}/issues/{issue.number}",
         "created_at": issue.created_at,
         "updated_at": issue.created_at,
+        "comments": len(issue.issue_comments),
         "closed_at": None if issue.state == "open" else issue.created_at,
     }
     return contract().fill("issue", known)

@@ -180,33 +180,34 @@ def _create_review_comment(call: Call) -> Answer:
 
 
 def _list_issue_comments(call: Call) -> Answer:
-    found, pull = call.repository, call.pull
-    return page(call, [views.issue_comment(call.state, found, pull, each) for each in pull.issue_comments])
+    found, place = call.repository, call.conversation
+    rows = [views.issue_comment(call.state, found, place, each) for each in place.issue_comments]
+    return page(call, rows)
 
 
 def _create_issue_comment(call: Call) -> Answer:
-    found, pull, clock = call.repository, call.pull, call.state.clock
+    found, place, clock = call.repository, call.conversation, call.state.clock
     text = check_body(call.body["body"])
     now = clock.now()
     comment = IssueComment(clock.next_id(), call.token.identity, text, now, now)
-    pull.issue_comments.append(comment)
-    return Answer(201, views.issue_comment(call.state, found, pull, comment))
+    place.issue_comments.append(comment)
+    return Answer(201, views.issue_comment(call.state, found, place, comment))
 
 
 def _edit_issue_comment(call: Call) -> Answer:
     found, wanted = call.repository, int(call.values["comment_id"])
-    for pull in found.pulls.values():
-        for comment in pull.issue_comments:
+    for place in found.conversations:
+        for comment in place.issue_comments:
             if comment.id == wanted:
                 comment.body = check_body(call.body["body"])
                 comment.updated_at = call.state.clock.now()
-                return Answer(200, views.issue_comment(call.state, found, pull, comment))
+                return Answer(200, views.issue_comment(call.state, found, place, comment))
     raise Refusal(404, "Not Found")
 
 
 def _react(call: Call) -> Answer:
     found, wanted = call.repository, int(call.values["comment_id"])
-    if not any(each.id == wanted for pull in found.pulls.values() for each in pull.issue_comments):
+    if not any(each.id == wanted for place in found.conversations for each in place.issue_comments):
         raise Refusal(404, "Not Found")
     reaction = (wanted, call.token.identity, call.body["content"])
     status = 200 if reaction in found.reactions else 201

@@ -174,6 +174,7 @@ class Issue:
     created_at: str
     state: str = "open"
     state_reason: str | None = None
+    issue_comments: list[IssueComment] = field(default_factory=list)
 
 
 @dataclass
@@ -200,6 +201,15 @@ class Repository:
     reactions: list[tuple[int, str, str]] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def conversations(self) -> "list[Pull | Issue]":
+        """Everything below which people talk."""
+        return [*self.pulls.values(), *self.issues.values()]
+
+    def conversation(self, number: int) -> "Pull | Issue | None":
+        """The pull request or the issue of this number."""
+        return self.pulls.get(number) or self.issues.get(number)
 
     def resolve(self, revision: str) -> str | None:
         """The commit of an id, a branch, ``heads/branch`` or ``owner:branch``."""

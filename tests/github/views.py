@@ -9,6 +9,7 @@ from tests.github.served import DiffFile
 from tests.github.state import (
     Artifact,
     CheckRun,
+    Issue,
     IssueComment,
     Job,
     Pull,
@@ -233,9 +234,16 @@ def review_comment(state: State, found: Repository, pull: Pull, said: ReviewComm
     return contract().fill("pull-request-review-comment", known)
 
 
-def issue_comment(state: State, found: Repository, pull: Pull, said: IssueComment) -> dict[str, Any]:
+def issue_urls(state: State, found: Repository, issue: Issue) -> dict[str, str]:
+    """Where an issue stands, on the site and in the API."""
+    page, url = f"{state.origin}/{found.name}", repository_url(state, found)
+    ends = f"issues/{issue.number}"
+    return {"html_url": f"{page}/{ends}", "issue_url": f"{url}/{ends}"}
+
+
+def issue_comment(state: State, found: Repository, place: Pull | Issue, said: IssueComment) -> dict[str, Any]:
     """A comment in the conversation."""
-    urls = pull_urls(state, found, pull)
+    urls = issue_urls(state, found, place) if isinstance(place, Issue) else pull_urls(state, found, place)
     known = {
         "id": said.id,
         "user": user(state, said.author),
