@@ -87,7 +87,10 @@ class Claude:
             ModelError: none came, or none that can be used.
         """
         started = time.monotonic()
-        attempts = _Attempts(min(MAX_WAIT_SECONDS, ask.seconds))
+        attempts = _Attempts(
+            min(MAX_WAIT_SECONDS, ask.seconds),
+            lambda headers, wait: self._pace.note(ask.model, headers, wait),
+        )
         async with self._pace.turn(ask.model, ask.size() // BYTES_A_TOKEN, ask.seconds):
             raw = await self._send(
                 attempts,
@@ -97,14 +100,15 @@ class Claude:
                     **cast(Any, ask.body()), timeout=timeout
                 ),
             )
-            self._pace.note(ask.model, raw.headers)
-        return parse_reply(
+        reply = parse_reply(
             raw.http_response.content,
             ask.model,
             request_id=one_line(raw.headers.get("request-id") or "", 100),
             seconds=time.monotonic() - started,
             lost=attempts.lost,
         )
+        self._pace.learn(ask.model, reply.usage.output)
+        return reply
 
     async def describe(self, model: str, *, once: bool = False) -> ModelFacts:
         """What the provider says about a model; free of charge, a few seconds at most. ``once``: no retries.
@@ -195,11 +199,17 @@ def transform(model: type) -> dict[str, Any]:
 
 
 class _Attempts:
-    """What happens to the attempts of one call, each of which passes through ``watch``."""
+    """What happens to the attempts of one call, each of which passes through ``watch``.
 
-    def __init__(self, longest_wait: float) -> None:
+    ``note`` gets the headers of every answer, errors too, and the seconds that an error asks us to wait.
+    """
+
+    def __init__(
+        self, longest_wait: float, note: Callable[[Mapping[str, str], float], None] = lambda *_: None
+    ) -> None:
         self.lost = 0
         self._longest_wait = longest_wait
+        self._note = note
 
     async def watch(self, request: object, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """Stop retries that would wait too long or cannot help; count answers that never came."""
@@ -216,8 +226,10 @@ class _Attempts:
     def _check(self, response: Any) -> None:
         if response.status_code == 429 and is_spend_limit(_json(response)):
             raise status_error(429, _json(response), model="", request_id=_request_id(response))
-        wait = _retry_after(response.headers)
-        if (response.status_code == 429 or response.status_code >= 500) and wait > self._longest_wait:
+        is_passing = response.status_code == 429 or response.status_code >= 500
+        wait = _retry_after(response.headers) if is_passing else 0.0
+        self._note(response.headers, wait)
+        if wait > self._longest_wait:
             detail = (
                 f"The provider asks to wait {wait:,.0f} seconds before the next try "
                 f"(HTTP {response.status_code}), and we wait at most {self._longest_wait:.0f}."

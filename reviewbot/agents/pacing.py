@@ -1,7 +1,8 @@
 """Rate limits that the provider tells of in its answers, kept before they are passed.
 
 Headers of the API reference, version 2026-10-21: ``anthropic-ratelimit-KIND-remaining`` and ``-reset``
-(RFC 3339). Where little is left fewer calls run side by side; where nothing is, the next one waits.
+(RFC 3339), of good answers and of errors. Where little is left fewer calls run side by side; where nothing
+is, the next one waits.
 """
 
 import asyncio
@@ -14,8 +15,12 @@ from datetime import datetime
 LONGEST_WAIT_SECONDS = 60.0
 """A limit that is reset later than this is left to the provider to refuse."""
 
-KINDS = ("requests", "tokens", "input-tokens")
-"""The limits that a request's own size is held against; how long an answer gets nobody knows before."""
+KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
+"""The limits that a call is held against. How long an answer gets nobody knows before: it is reckoned as
+long as those of its model were on average, and until there is one only an empty limit holds a call back."""
+
+_REFUSED = "refused"
+"""The kind under which a server's own "not before" is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,15 @@ class _Model:
 
     allowances: dict[str, Allowance] = field(default_factory=dict)
     unseen: list[int] = field(default_factory=list)
+    answers: int = 0
+    written: int = 0
+
+    def needed(self, kind: str, tokens: int) -> int:
+        """What the calls under way and one more of so many tokens take of a limit."""
+        calls = len(self.unseen) + 1
+        if kind == "output-tokens":
+            return calls * max(1, self.written // max(1, self.answers))
+        return calls if kind in ("requests", _REFUSED) else sum(self.unseen) + tokens
 
 
 class Pace:
@@ -76,16 +90,25 @@ class Pace:
             async with self._changed:
                 self._changed.notify_all()
 
-    def note(self, model: str, headers: Mapping[str, str]) -> None:
-        """Remember what an answer says of a model's limits."""
-        self._models.setdefault(model, _Model()).allowances.update(parse_allowances(headers))
+    def note(self, model: str, headers: Mapping[str, str], refused_for: float = 0.0) -> None:
+        """Remember what an answer says of a model's limits; ``refused_for``: seconds it asks us to wait."""
+        known = self._models.setdefault(model, _Model())
+        known.allowances.update(parse_allowances(headers))
+        if refused_for > 0:
+            known.allowances[_REFUSED] = Allowance(0, self._clock() + refused_for)
+
+    def learn(self, model: str, output_tokens: int) -> None:
+        """Remember how long an answer of a model was."""
+        known = self._models.setdefault(model, _Model())
+        known.answers, known.written = known.answers + 1, known.written + output_tokens
 
     def _wait(self, known: _Model, tokens: int) -> float:
         """Seconds until a call can go at the latest; 0 now."""
         now, longest = self._clock(), 0.0
         for kind, allowance in known.allowances.items():
-            size = (lambda each: 1) if kind == "requests" else (lambda each: each)
-            needed = sum(map(size, (*known.unseen, tokens)))
-            if needed > allowance.left and now < allowance.reset <= now + LONGEST_WAIT_SECONDS:
+            if (
+                known.needed(kind, tokens) > allowance.left
+                and now < allowance.reset <= now + LONGEST_WAIT_SECONDS
+            ):
                 longest = max(longest, allowance.reset - now)
         return longest

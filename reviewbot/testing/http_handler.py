@@ -222,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
         return served
 
     def _note_answer(self, served: Served, message: Mapping[str, Any], charge: Charge) -> None:
+        if self.model.rate_limit:
+            self.model.rate_limit.write(charge.output)
         usd = charge.nano_usd(str(message["model"])) / 1_000_000_000
         stop = str(message["stop_reason"])
         self.model.note(replace(served, stop_reason=stop, usage=charge.usage(), usd=usd))

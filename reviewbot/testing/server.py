@@ -31,8 +31,8 @@ class ScriptedModel:
     ``seed``: makes the ids of answers differ between servers. ``latency_seconds``: how long every
     answer takes. ``faults``: which requests fail, and how. ``key``: the one bearer token that is taken
     ("" takes any, None needs none), or a function that says of a token whether it is. ``federation``: a
-    rule by which identity tokens are exchanged for the tokens that are taken. ``rate_limit``: how many
-    requests fit a window, told in headers. ``retired``: models that exist but no longer answer.
+    rule by which identity tokens are exchanged for the tokens that are taken. ``rate_limit``: how much
+    fits a window, told in headers. ``retired``: models that exist but no longer answer.
     ``deprecated``: models that still answer, with the day on which they will not (empty: no day is set).
     ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
     takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by

@@ -1,6 +1,8 @@
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from reviewbot.agents.claude import Ask, connect
 from reviewbot.agents.pacing import KINDS, Allowance, Pace, parse_allowances
-from reviewbot.testing import RateLimit, ScriptedModel
+from reviewbot.testing import Fault, RateLimit, ScriptedModel, Turn
 
 
 def headers(kind: str, left: object, reset: float) -> dict[str, str]:
@@ -63,6 +65,7 @@ def test_any_headers_are_allowances_or_nothing(said: dict[str, str]) -> None:
         ("requests", 2, 1, 2),
         ("input-tokens", 3_500, 1_000, 3),
         ("tokens", 1_000, 900, 1),
+        ("output-tokens", 1_000, 5_000, 4),
     ],
 )
 def test_fewer_calls_run_side_by_side_where_less_is_left(
@@ -84,6 +87,30 @@ def test_where_nothing_is_left_a_call_waits_for_the_reset_and_another_model_does
 
     assert asyncio.run(seconds("other")) < 0.2
     assert asyncio.run(seconds("m")) > 0.2
+
+
+def test_answers_are_reckoned_as_long_as_they_were_on_average() -> None:
+    pace = Pace()
+    pace.learn("m", 300)
+    pace.learn("m", 500)
+    pace.note("m", headers("output-tokens", 1_000, time.time() + 30))
+    assert most_side_by_side(pace, 4, 1) == 2
+
+
+def test_where_no_output_is_left_a_call_waits_also_before_any_answer_came() -> None:
+    pace = Pace()
+    pace.note("m", headers("output-tokens", 0, time.time() + 0.3))
+    started = time.monotonic()
+    most_side_by_side(pace, 1, 1)
+    assert time.monotonic() - started > 0.2
+
+
+def test_what_a_server_refuses_for_a_while_is_not_asked_by_others_either() -> None:
+    pace = Pace()
+    pace.note("m", {}, refused_for=0.3)
+    started = time.monotonic()
+    most_side_by_side(pace, 3, 1)
+    assert time.monotonic() - started > 0.2
 
 
 @pytest.mark.parametrize("reset", [-10.0, 3_600.0])
@@ -108,26 +135,73 @@ def test_a_call_waits_no_longer_than_its_own_time() -> None:
     assert time.monotonic() - started < 5
 
 
+ASK = Ask(
+    model="claude-haiku-5-5",
+    max_tokens=1_000,
+    system=(),
+    tools=(),
+    messages=[{"role": "user", "content": "Say nothing."}],
+    effort="low",
+    schema=None,
+    seconds=30,
+)
+
+
+def ask_one_then(model: ScriptedModel, others: int) -> list[int]:
+    """One call, then so many at a time; the status of every answer that the server gave."""
+
+    async def run() -> None:
+        claude = connect({"ANTHROPIC_API_KEY": "k"}, base_url=model.base_url)
+        try:
+            await claude.ask(ASK)
+            await asyncio.gather(*(claude.ask(ASK) for _ in range(others)))
+        finally:
+            await claude.aclose()
+
+    asyncio.run(run())
+    return [served.status for served in model.requests]
+
+
 def test_the_wall_of_the_provider_is_not_hit_once_it_was_told_of() -> None:
-    ask = Ask(
-        model="claude-haiku-5-5",
-        max_tokens=100,
-        system=(),
-        tools=(),
-        messages=[{"role": "user", "content": "Say nothing."}],
-        effort="low",
-        schema=None,
-        seconds=30,
-    )
+    with ScriptedModel("skipper", rate_limit=RateLimit(3, 2.0)) as model:
+        assert ask_one_then(model, 4) == [200] * 5
+
+
+def test_the_wall_of_output_tokens_is_not_hit_once_it_was_told_of() -> None:
+    def answer(body: Mapping[str, Any]) -> Turn:
+        return Turn("word " * 200)
+
+    with ScriptedModel(answer) as model:
+        [status] = ask_one_then(model, 0)
+        written = model.requests[0].usage["output_tokens"]
+    assert status == 200
+    limit = RateLimit(1_000, 2.0, output_tokens=2 * written)
+    with ScriptedModel(answer, rate_limit=limit) as model:
+        assert ask_one_then(model, 3) == [200] * 4
+
+
+def test_what_an_error_says_of_limits_is_kept_too() -> None:
+    spent = headers("requests", 0, time.time() + 2)
+    refusal = Fault(429, "rate_limit_error", "too many requests", headers={"retry-after-ms": "20", **spent})
+    times = []
+
+    def note(body: Mapping[str, Any]) -> bool:
+        times.append(time.monotonic())
+        return False
 
     async def run(model: ScriptedModel) -> None:
         claude = connect({"ANTHROPIC_API_KEY": "k"}, base_url=model.base_url)
         try:
-            await claude.ask(ask)
-            await asyncio.gather(*(claude.ask(ask) for _ in range(4)))
+            first = asyncio.create_task(claude.ask(ASK))
+            while not times:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+            await asyncio.gather(first, claude.ask(ASK))
         finally:
             await claude.aclose()
 
-    with ScriptedModel("skipper", rate_limit=RateLimit(3, 2.0)) as model:
+    with ScriptedModel("skipper", faults={note: "overloaded", 1: refusal}) as model:
+        # The answers that follow tell of no reset, so what the error said holds.
         asyncio.run(run(model))
-        assert [served.status for served in model.requests] == [200] * 5
+        assert [served.status for served in model.requests] == [429, 200, 200]
+    assert times[2] - times[1] > 0.5, "the second call waited for the reset that the error told of"
