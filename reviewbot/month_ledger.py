@@ -5,14 +5,11 @@ cannot overspend together, and one that was killed counts as what it might have 
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from reviewbot.earlier import NANO
-from reviewbot.state_file import open_state, told
+from reviewbot.state_file import StateFile
 
 FILE_NAME = "spending.sqlite3"
 VERSION = 1
@@ -28,7 +25,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class MonthLedger:
+class MonthLedger(StateFile):
     """The ledger of one repository in ``folder``, for one run.
 
     Raises:
@@ -36,18 +33,9 @@ class MonthLedger:
     """
 
     def __init__(self, folder: Path, repository: str, clock: Callable[[], datetime] = _now) -> None:
-        self._path = folder / FILE_NAME
         self._clock = clock
         self._number: int | None = None
-        self._database = open_state(self._path, repository, _TABLES, VERSION)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
+        super().__init__(folder / FILE_NAME, repository, _TABLES, VERSION)
 
     def draw(self, usd: float, cap_usd: float | None) -> float:
         """Take out so many dollars, or what the cap leaves; returns what this month had cost before."""
@@ -67,6 +55,3 @@ class MonthLedger:
         with self._told(), self._database as database:
             update = "UPDATE runs SET nano = ? WHERE number = ?"
             database.execute(update, (round(usd * NANO), self._number))
-
-    def _told(self) -> AbstractContextManager[None]:
-        return told(self._path)

@@ -5,10 +5,11 @@ Every change is one transaction, so a run that is killed leaves either the state
 
 import hmac
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from reviewbot.errors import ReviewbotError
 
@@ -109,6 +110,30 @@ def told(path: Path | None) -> Iterator[None]:
         said = error.strerror if isinstance(error, OSError) else str(error)
         why = ascii(said or type(error).__name__)[1:-1][:200].lower()
         raise StateError(f"The state {str(path)!a} cannot be used: {why}.") from None
+
+
+class StateFile:
+    """A file of state that is open; a context manager that closes it.
+
+    The arguments are those of ``open_state``, which it raises StateError as.
+    """
+
+    def __init__(
+        self, path: Path | None, repository: str, tables: str, version: int, *, alone: bool = False
+    ) -> None:
+        self._path = path
+        self._database = open_state(path, repository, tables, version, alone=alone)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self._path)
 
 
 def get_value(database: "sqlite3.Connection", name: str) -> bytes | None:

@@ -9,13 +9,10 @@ a folder all this stands in memory, for one run.
 import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from reviewbot.state_file import Seal, get_value, open_state, told
+from reviewbot.state_file import Seal, StateFile, get_value
 
 FILE_NAME = "batches.sqlite3"
 VERSION = 2
@@ -46,7 +43,7 @@ class OpenBatch:
     keys: frozenset[str]
 
 
-class BatchLedger:
+class BatchLedger(StateFile):
     """The ledger of one repository's batches in ``folder``; no other run may have it at the same time.
 
     With a ``key`` only answers that were signed with it count.
@@ -58,21 +55,13 @@ class BatchLedger:
     def __init__(self, folder: Path | None, repository: str, key: bytes | None = None) -> None:
         self._seal = Seal(repository, key)
         self.is_kept = folder is not None
-        self._path = folder / FILE_NAME if folder else None
-        self._database = open_state(self._path, repository, _TABLES, VERSION, alone=self.is_kept)
+        path = folder / FILE_NAME if folder else None
+        super().__init__(path, repository, _TABLES, VERSION, alone=self.is_kept)
         try:
             self._prune(time.time() - KEPT_SECONDS)
         except BaseException:
             self._database.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
 
     def secret(self) -> bytes:
         """32 bytes that nobody outside knows: the same until the scan is concluded."""
@@ -143,6 +132,3 @@ class BatchLedger:
     def _keys(self, number: int) -> list[str]:
         rows = self._database.execute("SELECT key FROM asks WHERE batch = ?", (number,))
         return [key for (key,) in rows]
-
-    def _told(self) -> AbstractContextManager[None]:
-        return told(self._path)

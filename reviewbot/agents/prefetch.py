@@ -9,9 +9,9 @@ what the floor claims is looked around while triage is asked.
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Protocol
 
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
+from reviewbot.agents.tools import Hit
 from reviewbot.core import FileChange
 from reviewbot.test_paths import is_test_path
 from reviewbot.text import visible_line
@@ -36,22 +36,6 @@ AMBIGUOUS = 4
 
 LOOKED_AT = 5_000
 """Lines of one search that are looked at; most only mention the names."""
-
-
-class Hit(Protocol):
-    """A line of head as git found it: a secret in it is not masked yet."""
-
-    @property
-    def path(self) -> str:
-        """Git's path."""
-
-    @property
-    def line(self) -> int:
-        """Its number."""
-
-    @property
-    def text(self) -> str:
-        """Its text."""
 
 
 class Surroundings:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Json = Mapping[str, Any]
 
@@ -72,21 +72,7 @@ FAULTS: Mapping[str, Fault] = {
     "server_error": Fault(500, "api_error", "internal server error"),
     "overloaded": Fault(529, "overloaded_error", "overloaded"),
     "timeout": Fault(504, "timeout_error", "the request timed out"),
-    **{
-        how: Fault(how=how)
-        for how in (
-            "reset",
-            "early_end",
-            "stream_error",
-            "html",
-            "broken_json",
-            "no_usage",
-            "no_stop_reason",
-            "empty",
-            "expired",
-            "canceled",
-        )
-    },
+    **{how: Fault(how=how) for how in get_args(Break) if how},
 }
 """Faults by name; a name that is a behaviour (``refuser``, ``truncator`` …) is also a fault."""
 

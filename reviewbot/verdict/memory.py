@@ -1,15 +1,12 @@
 """What a repository's scans leave for the next one: it saves money and tells what is new."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from reviewbot.core import Sha
-from reviewbot.state_file import Seal, get_value, open_state, told
+from reviewbot.state_file import Seal, StateFile, get_value
 from reviewbot.state_file import StateError as StateError  # noqa: PLC0414 - had from here by tests
 from reviewbot.verdict.baseline import Baseline, parse_baseline, render_baseline
 
@@ -35,7 +32,7 @@ class LastScan:
     had_file: bool
 
 
-class ScanMemory:
+class ScanMemory(StateFile):
     """The state of one repository's scans in ``folder``, which is made where it is missing.
 
     With a ``key`` only what was signed with it counts: what else is there is as good as absent.
@@ -46,16 +43,7 @@ class ScanMemory:
 
     def __init__(self, folder: Path, repository: str, key: bytes | None = None) -> None:
         self._seal = Seal(repository, key)
-        self._path = folder / FILE_NAME
-        self._database = open_state(self._path, repository, _TABLES, VERSION)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
+        super().__init__(folder / FILE_NAME, repository, _TABLES, VERSION)
 
     def last_scan(self) -> LastScan | None:
         """The last scan that finished, or None."""
@@ -103,6 +91,3 @@ class ScanMemory:
     def _get(self, name: str) -> bytes | None:
         with self._told():
             return self._seal.open(name, get_value(self._database, name))
-
-    def _told(self) -> AbstractContextManager[None]:
-        return told(self._path)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.agents.prefetch import AMBIGUOUS, EVERYWHERE, MOST_ROWS, MOST_TOKENS, Hit, Surroundings
+from reviewbot.agents.prefetch import AMBIGUOUS, EVERYWHERE, MOST_ROWS, MOST_TOKENS, Surroundings
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
-from reviewbot.agents.tools import Toolbox
+from reviewbot.agents.tools import Hit, Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.grep import MAX_PATTERN_CHARACTERS, GrepHit
