@@ -97,7 +97,7 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
     """
     batches = BatchOptions(options.state, options.wait_seconds, options.key) if options.batch else None
-    request = replace(request, is_scan=True, batches=batches, state=options.state)
+    request = replace(request, is_scan=True, full=options.full, batches=batches, state=options.state)
     if options.out:
         write_baseline(options.out, None)
     if trigger.base_sha != repository.empty_tree:
@@ -113,7 +113,7 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         except ReviewbotError as error:
             return Scan(failed_review(trigger, error))
         # A full scan reads anew, and what it reads takes the place of what was kept.
-        scanned = scan_tree(repository, trigger, request, journal, step, None if options.full else memory)
+        scanned = scan_tree(repository, trigger, request, journal, step, memory)
         return _forget(_conclude(scanned, known, memory, options, journal), request)
 
 

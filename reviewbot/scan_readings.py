@@ -90,21 +90,30 @@ def make_readings(agents: AgentsReview, changes: ChangeSet) -> dict[str, Reading
             if owner is not None and all(blobs.get(quote.path) for quote in claim.quotes):
                 claims.setdefault(owner, []).append(claim)
     return {
-        path: Reading(
-            path=path,
-            sha=changes.head_sha,
-            by=by,
-            triaged=agents.triaged.get(path, ""),
-            claims=tuple(claims.get(path, ())),
-            others={
-                quote.path: blobs[quote.path] or ""
-                for claim in claims.get(path, ())
-                for quote in claim.quotes
-                if quote.path != path
-            },
+        path: make_reading(
+            path, changes.head_sha, by, agents.triaged.get(path, ""), tuple(claims.get(path, ())), blobs
         )
         for path, by in read.items()
     }
+
+
+def make_reading(  # noqa: PLR0917 - the parts of a reading, and the blobs by path
+    path: str,
+    sha: Sha,
+    by: tuple[str, ...],
+    triaged: str,
+    claims: tuple[Claim, ...],
+    blobs: Mapping[str, str | None],
+) -> Reading:
+    """The reading of one file; every file that a claim quotes has a blob."""
+    quoted = dict.fromkeys(quote.path for claim in claims for quote in claim.quotes)
+    others = {other: blobs[other] or "" for other in quoted if other != path}
+    return Reading(path, sha, by, triaged, claims, others)
+
+
+def rank_of(reading: Reading) -> tuple[bool, int]:
+    """Of two readings of the same content that of the higher rank is kept: more agents, more claims."""
+    return not reading.triaged, len(reading.claims)
 
 
 def add_readings(readers: Readers, readings: Mapping[str, Reading]) -> Readers:

@@ -35,6 +35,7 @@ from reviewbot.verdict.quotes import ground_claims
 from reviewbot.verdict.withholding import withhold
 
 if TYPE_CHECKING:
+    from reviewbot.agents.results import Watch
     from reviewbot.scan_readings import Reading
 
 OWN_FILE = "the baseline of reviewbot itself"
@@ -63,7 +64,8 @@ def scan_tree(  # noqa: PLR0917 - the five of a review, and the memory that only
     step: Step,
     memory: ScanMemory | None = None,
 ) -> ScannedTree:
-    """Read the tree at ``trigger.head_sha``; files that ``memory`` knows are not read by agents again.
+    """Read the tree at ``trigger.head_sha``; files that ``memory`` knows are not read by agents again,
+    unless ``request.full``. A live scan keeps there what it reads as it reads it.
 
     Raises:
         ReviewbotError: only before the tree is known; afterwards failures are in the verdict.
@@ -165,7 +167,8 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
     instructions = (*scan.request.told, *read)
     recipe = hash_recipe(settings.models, instructions)
     reused = _recall(scan, memory, recipe, excluded)
-    agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions)
+    watch = _keep_at_once(scan, memory, recipe, settings.models) if memory else None
+    agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions, watch=watch)
     said = (claim for outcome in agents.outcomes for claim in outcome.claims)
     new = {} if agents.by_fallback else make_readings(agents, changes)
     return _Asked(
@@ -198,7 +201,7 @@ def _recall(
     """What earlier scans made of files of this tree, by path."""
     from reviewbot.scan_readings import choose_readings, key_of  # noqa: PLC0415 - as above
 
-    if memory is None:
+    if memory is None or scan.request.full:
         return {}
     kept = memory.recall({key_of(recipe, change) for change in scan.changes.files})
     reused = choose_readings(kept, recipe, scan.changes, excluded)
@@ -206,10 +209,26 @@ def _recall(
     return reused
 
 
+def _keep_at_once(scan: Run, memory: ScanMemory, recipe: str, models: Mapping[str, str]) -> "Watch | None":
+    """What keeps readings while the agents work; None in batches, which the next run goes on with itself,
+    and asks for that what this one did, to the letter.
+    """
+    from reviewbot.agents.spec import SPECS  # noqa: PLC0415 - as above
+    from reviewbot.scan_progress import ReadingsUnderWay  # noqa: PLC0415
+
+    if scan.request.batches:
+        return None
+    verify = SPECS["verify"]
+    has_second_look = bool(models.get(verify.name) or models.get(verify.model_tier))
+    return ReadingsUnderWay(
+        scan.changes, recipe, memory.keep, scan.journal, has_second_look=has_second_look
+    ).watch
+
+
 def _by_key(recipe: str, changes: ChangeSet, readings: "Mapping[str, Reading]") -> dict[str, str]:
     """The readings as they are kept; of two files with the same content that count which more agents read."""
-    from reviewbot.scan_readings import key_of, render_reading  # noqa: PLC0415 - as above
+    from reviewbot.scan_readings import key_of, rank_of, render_reading  # noqa: PLC0415 - as above
 
     files = [change for change in changes.files if change.path in readings]
-    files.sort(key=lambda change: not readings[change.path].triaged)
+    files.sort(key=lambda change: rank_of(readings[change.path]))
     return {key_of(recipe, change): render_reading(readings[change.path]) for change in files}

@@ -32,6 +32,7 @@ from reviewbot.verdict.withholding import withhold
 if TYPE_CHECKING:
     from reviewbot.agents.batches import Batches
     from reviewbot.agents.claude import Claude
+    from reviewbot.agents.results import Watch
     from reviewbot.agents.subagents import AgentsReview
 
 Step = Callable[[str], AbstractContextManager[None]]
@@ -154,10 +155,11 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     masker: Masker,
     instructions: Sequence[tuple[str, str]],
     settled: Collection[str] = (),
+    watch: "Watch | None" = None,
 ) -> "AgentsReview":
     """What the agents say of the files that are not in ``unread``; what they cost is noted on the run.
 
-    ``settled`` were read in an earlier round.
+    ``settled`` were read in an earlier round. ``watch`` is told what is finished as it comes.
     """
     if run.recorded:
         if run.changes.head_sha not in run.recorded.agents:
@@ -188,6 +190,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             batches=_open_batches(run, claude, settings, stack),
             prices=own_prices(settings.prices),
             fallbacks={each.tier: each.models for each in settings.fallback_models},
+            watch=watch,
         )
         draw.settle(agents.charged_usd)
     agents = replace(agents, gaps=draw.explain(agents.gaps))

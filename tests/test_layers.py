@@ -49,6 +49,7 @@ ROWS = [
     ("pipeline", "doctor"),
     ("replay",),
     ("scan_baseline", "scan_readings"),
+    ("scan_progress",),
     ("scan_tree",),
     ("scan",),
     ("action_inputs", "action_rights", "action_ending"),

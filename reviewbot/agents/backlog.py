@@ -4,7 +4,7 @@ As long as there is enough, files of one folder stand together. Once there is no
 first, whatever folder they are in, and the large ones that would eat up the rest come last.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +34,7 @@ class Backlog:
         self._rank = {change.path: place for place, change in enumerate(files)}
         self._waiting = deque(map(_batch, plan_security(files, context_tokens)))
         self.has_siblings = len(self._waiting) > 1
+        self._unread = Counter(path for batch in self._waiting for path in _paths(batch.parts))
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -58,8 +59,14 @@ class Backlog:
         if len(halves) < 2:
             return False
         self._waiting += [_batch(half, is_half=True) for half in halves]
+        self._recount(batch.parts, halves)
         self.has_siblings = True
         return True
+
+    def finish(self, batch: Batch) -> tuple[str, ...]:
+        """Note that a batch was read; the paths of its files of which no part is left to read."""
+        self._recount(batch.parts, ())
+        return tuple(path for path in dict.fromkeys(_paths(batch.parts)) if not self._unread[path])
 
     def give_up(self) -> Parts:
         """All that waits; nothing waits any more."""
@@ -69,8 +76,18 @@ class Backlog:
 
     def _pack(self, room: int, tasks: int) -> None:
         parts = sorted(self.give_up(), key=lambda part: self._rank[part.path])
-        self._waiting = deque(_batch(some, is_half=True) for some in pack_riskiest(parts, room, tasks))
+        packed = pack_riskiest(parts, room, tasks)
+        self._waiting = deque(_batch(some, is_half=True) for some in packed)
+        self._recount(parts, packed)
         self.has_siblings |= len(self._waiting) > 1
+
+    def _recount(self, before: Iterable[FileChange], after: Iterable[Parts]) -> None:
+        self._unread.subtract(_paths(before))
+        self._unread.update(path for parts in after for path in _paths(parts))
+
+
+def _paths(parts: Iterable[FileChange]) -> Iterable[str]:
+    return (part.path for part in parts)
 
 
 def pack_riskiest(parts: Iterable[FileChange], room: int, tasks: int) -> list[Parts]:

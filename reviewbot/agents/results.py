@@ -1,6 +1,6 @@
 """What the tasks of a run come to: which file was read by whom, which by nobody, and why. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reviewbot.agents.budget import Ledger
@@ -41,6 +41,22 @@ class AgentsReview:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What was finished just now, as in ``AgentsReview``, before any second look.
+
+    ``outcome`` is the task by whose end; it is told also where no file of it is finished yet.
+    """
+
+    reviewed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    triaged: Mapping[str, str] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+Watch = Callable[[Progress], None]
+"""Is told on the agents' event loop, so it must be quick."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A task that ended. ``redone``: its work was given to other tasks, so only its cost still counts."""
 
@@ -76,7 +92,7 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
         if why:
             failed[change.path] = why
         else:
-            reviewed[change.path] = READERS if change.path in entries else ("security",)
+            reviewed[change.path] = readers_of(change.path, entries)
     withheld = (withheld_note(readable.withheld),) if readable.withheld else ()
     causes = {path: _cause(counted, path) for path in failed}
     is_pending = any(end.error_code == "batch_pending" for end in ended)
@@ -93,6 +109,11 @@ def sum_up(  # noqa: PLR0917 - what a run knows at its end, as its one caller ha
         causes={path: cause for path, cause in causes.items() if cause},
         charged_usd=ledger.spent_usd if is_pending else ledger.charged_usd,
     )
+
+
+def readers_of(path: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Who read a file that the security agent was asked to read."""
+    return READERS if path in entries else ("security",)
 
 
 def _unpriced(ended: Sequence[Ended], prices: PriceList) -> tuple[str, ...]:

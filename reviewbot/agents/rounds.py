@@ -5,7 +5,7 @@ what ended cut or invalid comes back in halves, once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
@@ -45,6 +45,7 @@ class SecurityRound:
     ``build`` makes the prompt for parts of files, and knows whether other tasks read what it shares, and
     what ``look_around`` has found for them.
     ``note`` keeps an end without a call; ``redo`` notes that the work of a task was given to others.
+    ``tell`` is given each task that ended well, with the files that are wholly read now.
     ``warms``: the first call fills the cache for the others. ``fits``: an answer may be allowed fewer tokens
     where money is short.
     ``model`` tells which model the next task will likely ask.
@@ -60,6 +61,7 @@ class SecurityRound:
     run: RunTask
     note: Callable[[Task, Run], object]
     redo: Callable[[Ended], None]
+    tell: Callable[[Ended, Sequence[str]], None]
     warms: bool = True
     fits: bool = True
 
@@ -116,6 +118,8 @@ class SecurityRound:
         finally:
             warmth.release()
         stop = end.outcome.stop
+        if stop is Stop.DONE:
+            self.tell(end, backlog.finish(batch))
         unbegun = stop is Stop.USD and not end.outcome.turns
         if (unbegun or stop in _SPLIT_AFTER) and backlog.split(batch, again=unbegun):
             self.redo(end)

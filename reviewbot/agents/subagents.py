@@ -29,7 +29,7 @@ from reviewbot.agents.prompts import (
     render_shared,
 )
 from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
-from reviewbot.agents.results import Ended, sum_up
+from reviewbot.agents.results import Ended, Progress, Watch, readers_of, sum_up
 from reviewbot.agents.rounds import SecurityRound
 from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
 from reviewbot.agents.second_look import look_again
@@ -69,6 +69,7 @@ def review_with_agents(
     prices: PriceList = LIST_PRICES,
     batches: Batches | None = None,
     fallbacks: Mapping[str, Sequence[str]] = NO_FALLBACKS,
+    watch: Watch | None = None,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -79,6 +80,7 @@ def review_with_agents(
     nobody was asked to read is unread, what an earlier round read is ``settled``. ``hooks`` look on.
     ``prices`` are what the budget reckons with. ``batches`` ask in the place of ``claude``.
     ``fallbacks`` are models by tier, asked in their order where the agent's own cannot answer.
+    ``watch`` is told what is finished as it comes, for as long as no fallback took part.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -102,6 +104,7 @@ def review_with_agents(
         instructions=[(path, masker.mask_text(text)) for path, text in instructions],
         only=frozenset(only),
         settled=frozenset(settled),
+        watch=watch,
     )
 
     async def run() -> AgentsReview:
@@ -128,8 +131,10 @@ class _Desk:
     instructions: Sequence[tuple[str, str]]
     only: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
+    watch: Watch | None = None
     notes: list[str] = field(default_factory=list)
     fresh: tuple[FileChange, ...] = field(init=False)
+    by_path: Mapping[str, FileChange] = field(init=False)
     fence: Fence = field(init=False)
     shared: str = field(init=False)
     surroundings: Surroundings = field(init=False)
@@ -144,6 +149,7 @@ class _Desk:
         toolbox = self.runner.toolbox
         self.surroundings = Surroundings(toolbox.find_lines, toolbox.show_line)
         self.fresh = tuple(change for change in self.readable.files if change.path not in self.settled)
+        self.by_path = {change.path: change for change in self.fresh}
 
     async def review(self) -> AgentsReview:
         runner, ledger = self.runner, self.runner.ledger
@@ -156,6 +162,7 @@ class _Desk:
                 fence=self.fence,
                 failures=len(failed_tests(self.evidence)),
                 run=lambda task, prompt: runner.run(SPECS["triage"], task, prompt),
+                tell=lambda said: self._tell_triaged(said, claimed),
             )
             reading = triage.read(self.fresh, claimed)
             entries, _ = await asyncio.gather(reading, self._look_ahead(claimed))
@@ -165,7 +172,8 @@ class _Desk:
         routes = route_files(self.fresh, entries, claimed)
         routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
         record_routes(runner.journal, routes, entries)
-        await asyncio.gather(self._review_security(routes), self._fix_tests(entries))
+        self._tell(Progress(triaged=routes.triaged))
+        await asyncio.gather(self._review_security(routes, entries), self._fix_tests(entries))
         aging = await lifecycles.end()
         notes = (*self.notes, *runner.replacements(), *aging, *runner.hooks.notes())
         review = sum_up(runner.ended, routes, entries, self.readable, ledger, notes)
@@ -189,6 +197,14 @@ class _Desk:
         spec, models = SPECS["verify"], self.runner.models
         return bool(models.get(spec.name) or models.get(spec.model_tier))
 
+    def _tell(self, progress: Progress) -> None:
+        if self.watch and not self.runner.replaced:
+            self.watch(progress)
+
+    def _tell_triaged(self, said: Mapping[str, Entry], claimed: Claimed) -> None:
+        here = [self.by_path[path] for path in said]
+        self._tell(Progress(triaged=route_files(here, said, claimed).triaged))
+
     async def _look_ahead(self, claimed: Claimed) -> None:
         """Search for what the first tasks will likely be given, while triage is asked."""
         files = [change for change in self.fresh if change.path in claimed]
@@ -197,7 +213,7 @@ class _Desk:
             for parts in batches[: self.runner.delivery.side_by_side]:
                 await asyncio.to_thread(self.surroundings.look_around, parts)
 
-    async def _review_security(self, routes: Routes) -> None:
+    async def _review_security(self, routes: Routes, entries: Mapping[str, Entry]) -> None:
         """The tasks riskiest first, then the second look at what they say."""
         spec, runner = SPECS["security"], self.runner
         security = SecurityRound(
@@ -212,6 +228,9 @@ class _Desk:
             run=lambda task, prompt, claude: runner.run(spec, task, prompt, claude=claude, admitted=True),
             note=lambda task, run: runner.note_end(spec, task, run),
             redo=runner.mark_redone,
+            tell=lambda end, paths: self._tell(
+                Progress({path: readers_of(path, entries) for path in paths}, outcome=end.outcome)
+            ),
             warms=runner.delivery.warms,
             fits=runner.delivery.fits,
         )

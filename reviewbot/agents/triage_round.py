@@ -1,7 +1,8 @@
 """The triage of a run: every file in batches, and what was left out once more in smaller ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reviewbot.agents.history import Prompt
@@ -23,12 +24,14 @@ _ASKED_AGAIN = (Stop.DONE, Stop.TOKENS, Stop.CONTEXT, Stop.INVALID, Stop.REFUSED
 class TriageRound:
     """What the batches need of the run they belong to.
 
-    ``failures``: how many tests failed. ``run`` carries a task through to its end.
+    ``failures``: how many tests failed. ``run`` carries a task through to its end. ``tell`` is given what
+    a task says of the files that it was shown whole.
     """
 
     fence: Fence
     failures: int
     run: Callable[[Task, Prompt], Awaitable[Ended]]
+    tell: Callable[[Mapping[str, Entry]], None]
 
     async def read(self, changes: Sequence[FileChange], claimed: Claimed) -> dict[str, Entry]:
         """What triage says of each file, claimed ones first; one that it left out is asked for once more."""
@@ -42,12 +45,12 @@ class TriageRound:
 
     async def _ask(self, batches: Sequence[Batch], entries: dict[str, Entry], *, again: bool) -> set[str]:
         """Fill in ``entries``; returns the paths worth asking for again."""
-        ends = await asyncio.gather(*(self._run(batch, again=again) for batch in batches))
+        parts = Counter(part.path for batch in batches for part in batch)
+        ends = await asyncio.gather(*(self._run(batch, parts, again=again) for batch in batches))
         missing: set[str] = set()
         retry: set[str] = set()
         found: dict[str, list[Entry]] = {}
-        for batch, end in zip(batches, ends, strict=True):
-            said = read_entries(end.answer, batch)
+        for batch, (end, said) in zip(batches, ends, strict=True):
             for path, entry in said.items():
                 found.setdefault(path, []).append(entry)
             left = {part.path for part in batch} - set(said)
@@ -61,7 +64,12 @@ class TriageRound:
             entries[path] = first
         return retry
 
-    def _run(self, batch: Batch, *, again: bool) -> Awaitable[Ended]:
+    async def _run(
+        self, batch: Batch, parts: Mapping[str, int], *, again: bool
+    ) -> tuple[Ended, dict[str, Entry]]:
         prompt = build_triage_prompt(SPECS["triage"], self.fence, batch, again=again)
         task = Task("triage", tuple(dict.fromkeys(part.path for part in batch)))
-        return self.run(task, tell_of_tests(prompt, self.failures))
+        end = await self.run(task, tell_of_tests(prompt, self.failures))
+        said = read_entries(end.answer, batch)
+        self.tell({path: entry for path, entry in said.items() if parts[path] == 1})
+        return end, said

@@ -56,12 +56,17 @@ def plan_cases(claims: Iterable[Claim], pages: Pages) -> tuple[Case, ...]:
     """The cases to check, the worst first: claims of one rule about one quoted text are one case."""
     groups: dict[tuple[str, str, str], list[Claim]] = {}
     for claim in claims:
-        if claim.severity in CHECKED and not claim.advisory and claim.quotes:
+        if is_checked(claim):
             first = claim.quotes[0]
             key = (claim.rule, first.path, " ".join(first.text.split()))
             groups.setdefault(key, []).append(claim)
     cases = [_case(group, pages) for group in groups.values()]
     return tuple(sorted(cases, key=lambda case: -case.claims[0].severity.rank))
+
+
+def is_checked(claim: Claim) -> bool:
+    """Whether there is a second look at a claim."""
+    return claim.severity in CHECKED and not claim.advisory and bool(claim.quotes)
 
 
 def _case(group: Sequence[Claim], pages: Pages) -> Case:

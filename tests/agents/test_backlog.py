@@ -87,3 +87,34 @@ def test_packing_loses_no_line_and_no_batch_is_too_large(
     assert all(sum(estimate_tokens(render_file(part)) for part in parts) <= room for parts in packed)
     lines = [line for parts in packed for part in parts for hunk in part.hunks for line in hunk.lines]
     assert sorted(lines) == sorted(line for one in files for hunk in one.hunks for line in hunk.lines)
+
+
+def drain(backlog: Backlog, room: float) -> list[str]:
+    """The paths in the order in which they are finished, each task read."""
+    finished: list[str] = []
+    while batch := backlog.take(room):
+        finished += backlog.finish(batch)
+    return finished
+
+
+def test_a_file_is_finished_once_its_last_part_was_read() -> None:
+    backlog = Backlog([file("a/large", 3_000), file("a/small", 2)], 50_000)
+    first = backlog.take(float("inf"))
+    assert first is not None and paths(first.parts) == ["a/large"]
+    assert backlog.finish(first) == ()
+    assert sorted(drain(backlog, float("inf"))) == ["a/large", "a/small"]
+
+
+def test_what_was_packed_anew_or_split_is_finished_once_too() -> None:
+    files = [file(name, 60) for name in "abcd"]
+    backlog = Backlog(files, 50_000)
+    whole = backlog.take(float("inf"))
+    assert whole is not None and backlog.split(whole)
+    room = estimate_tokens(render_file(file("a", 60))) // 2
+    assert sorted(drain(backlog, room)) == ["a", "b", "c", "d"]
+
+
+def test_a_file_with_a_part_that_was_not_read_is_never_finished() -> None:
+    backlog = Backlog([file("a/large", 3_000), file("a/small", 2)], 50_000)
+    backlog.take(float("inf"))  # and it failed
+    assert drain(backlog, float("inf")) == ["a/small"]
