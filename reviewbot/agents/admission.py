@@ -139,6 +139,10 @@ class Warmth:
         finally:
             self.release()
 
+    async def count(self, ask: Ask) -> int:
+        """The prompt tokens of a request; raises ModelError. It warms nothing."""
+        return await self._claude.count(ask)
+
     def release(self) -> None:
         """Let the others go, also where no call was made."""
         self._warm.set()

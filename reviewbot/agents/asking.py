@@ -29,6 +29,9 @@ class Asker(Protocol):
     async def ask(self, ask: Ask) -> Reply:
         """One answer; raises ModelError."""
 
+    async def count(self, ask: Ask) -> int:
+        """The prompt tokens of a request, free of charge; raises ModelError."""
+
 
 class Ended(Exception):
     """A task ended without an answer; ``error_code`` is the ``ModelError.code`` of a failed call."""

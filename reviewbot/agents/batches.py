@@ -107,6 +107,10 @@ class Batches:
         seconds = time.monotonic() - started
         return _parse(message, ask, waiting.key, seconds)
 
+    async def count(self, ask: Ask) -> int:
+        """The prompt tokens of a request, counted at once; raises ModelError."""
+        return await self._claude.count(ask)
+
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the price."""
         if not self._rounds:

@@ -17,7 +17,7 @@ from reviewbot.agents.client import make_client
 from reviewbot.agents.failures import ErrorCode, ModelError, is_spend_limit, status_error
 from reviewbot.agents.model_facts import ModelFacts, parse_model
 from reviewbot.agents.pacing import Pace
-from reviewbot.agents.replies import Reply, parse_reply
+from reviewbot.agents.replies import Reply, parse_count, parse_reply
 from reviewbot.claims import Usage
 from reviewbot.text import one_line
 
@@ -35,6 +35,8 @@ BYTES_A_TOKEN = 4
 """About how many bytes of a request a token holds: rate limits are kept by estimate."""
 
 DESCRIBE_SECONDS = 20.0
+
+COUNT_SECONDS = 10.0
 
 # Nothing left this machine when one of these happened.
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
@@ -109,6 +111,24 @@ class Claude:
         )
         self._pace.learn(ask.model, reply.usage.output)
         return reply
+
+    async def count(self, ask: Ask) -> int:
+        """The prompt tokens of a request as the provider counts them; free of charge, one attempt.
+
+        Raises:
+            ModelError: it does not say.
+        """
+        body = {key: value for key, value in ask.body().items() if key != "max_tokens"}
+        raw = await self._send(
+            _Attempts(COUNT_SECONDS),
+            ask.model,
+            min(COUNT_SECONDS, ask.seconds),
+            lambda client, timeout: client.messages.with_raw_response.count_tokens(
+                **cast(Any, body), timeout=timeout
+            ),
+            once=True,
+        )
+        return parse_count(raw.http_response.content)
 
     async def describe(self, model: str, *, once: bool = False) -> ModelFacts:
         """What the provider says about a model; free of charge, a few seconds at most. ``once``: no retries.

@@ -17,11 +17,11 @@ from reviewbot.agents.history import (
     CHARACTERS_A_TOKEN,
     History,
     Prompt,
-    estimate_request_tokens,
     for_one_request,
     tokens_of,
     weigh,
 )
+from reviewbot.agents.prompt_size import PromptSize
 from reviewbot.agents.replies import describe_invalid, parse_answer
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop, Usage
@@ -139,6 +139,7 @@ class _Agent:
         self.history = History(prompt, self.tools, marks_turns=toolbox is not None)
         self.account = Account(ledger, model, spec.bounds.usd)
         self.asking = Asking(spec.name, claude, self.account, journal, hooks, prompt.material)
+        self.size = PromptSize(spec.name, claude, journal)
         self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal, hooks, self._price)
         self.answer_type: Any = spec.answer()
         self.schema = transform(self.answer_type)
@@ -149,7 +150,6 @@ class _Agent:
         self.repaired = False
         self.escalated = False
         self.lengthened = False
-        self.last_weight = 0
 
     def _price(self, tokens: int) -> float | None:
         return self.account.likely_usd(tokens, 0, cached=0)
@@ -173,7 +173,7 @@ class _Agent:
 
     async def converse(self) -> object:
         """Ask until there is an answer. Raises Ended for every other end."""
-        self._expect_one_call()
+        await self._expect_one_call()
         while True:
             reply = await self._ask()
             match reply.stop_reason:
@@ -191,18 +191,27 @@ class _Agent:
                 case _:
                     _end_badly(reply)
 
-    def _expect_one_call(self) -> None:
+    async def _expect_one_call(self) -> None:
         """Offer no tools where the run has no money for a call after the first one."""
-        tokens = self._next_ask()[1]
-        if self.tools and self.fits and not self.account.pays_twice(tokens, self.least_tokens, cached=0):
+        ask, tokens = await self._next_ask()
+        if not (self.tools and self.fits):
+            return
+
+        def pays_twice(prompt: int) -> bool:
+            return self.account.pays_twice(prompt, self.least_tokens, cached=0)
+
+        if not pays_twice(tokens) and pays_twice(self.size.fewest(tokens)):
+            tokens = await self.size.count(ask)
+        if not pays_twice(tokens):
             self.tools = []
             self.history = History(for_one_request(self.prompt, AT_ONCE), self.tools, marks_turns=False)
 
     async def _ask(self) -> Reply:
-        ask, tokens = self._next_ask()
-        room = self.account.affordable_output(tokens, ask.max_tokens)
-        if self.fits and self.least_tokens <= room < ask.max_tokens:
-            ask = replace(ask, max_tokens=room)
+        ask, tokens = await self._next_ask()
+        if not self._pays(ask, tokens) and self._pays(ask, self.size.fewest(tokens)):
+            tokens = await self.size.count(ask)
+            ask = replace(ask, seconds=self._call_seconds())
+        ask = self._fitted(ask, tokens)
         self.allowed = ask.max_tokens
         try:
             reply = await self.asking.ask(ask, tokens)
@@ -210,10 +219,20 @@ class _Agent:
             if end.error_code and time.monotonic() >= self.started + self.spec.bounds.seconds:
                 raise self._out_of_time() from None
             raise
-        self.last_weight = weigh(ask.messages)
+        self.size.note(ask, reply.usage.prompt)
         return reply
 
-    def _next_ask(self) -> tuple[Ask, int]:
+    def _fitted(self, ask: Ask, tokens: int) -> Ask:
+        """The request with no more output than the money that is left can pay, if that is enough of it."""
+        room = self.account.affordable_output(tokens, ask.max_tokens)
+        is_short = self.fits and self.least_tokens <= room < ask.max_tokens
+        return replace(ask, max_tokens=room) if is_short else ask
+
+    def _pays(self, ask: Ask, tokens: int) -> bool:
+        output = self._fitted(ask, tokens).max_tokens
+        return self.account.has_room(tokens, output, cached=self.asking.cached)
+
+    async def _next_ask(self) -> tuple[Ask, int]:
         """The next request and an upper estimate of its prompt tokens. Raises Ended at a bound."""
         bounds = self.spec.bounds
         if self.asking.turns >= bounds.steps:
@@ -226,18 +245,19 @@ class _Agent:
             messages=self.history.messages(),
             effort=self.effort,
             schema=self.schema,
-            seconds=min(self._seconds_left(), LONGEST_CALL_SECONDS),
+            seconds=self._call_seconds(),
         )
-        tokens = self._estimate(ask)
+        tokens = self.size.estimate(ask)
+        if tokens > bounds.context_tokens >= self.size.fewest(tokens):
+            tokens = await self.size.count(ask)
+            ask = replace(ask, seconds=self._call_seconds())
         if tokens > bounds.context_tokens:
             allowed = f"{bounds.context_tokens:,} are allowed"
             raise Ended(Stop.TOKENS, f"The next request would hold about {tokens:,} tokens; {allowed}.")
         return ask, tokens
 
-    def _estimate(self, ask: Ask) -> int:
-        if not self.last_weight:
-            return estimate_request_tokens(ask.body())
-        return self.asking.last.prompt + tokens_of(weigh(ask.messages) - self.last_weight)
+    def _call_seconds(self) -> float:
+        return min(self._seconds_left(), LONGEST_CALL_SECONDS)
 
     def _seconds_left(self) -> float:
         """Seconds until the task's deadline, more than 0. Raises Ended past it."""

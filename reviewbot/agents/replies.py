@@ -79,6 +79,22 @@ def parse_json(data: str | bytes) -> Any:
     return found
 
 
+def parse_count(data: bytes) -> int:
+    """The tokens in a 200 answer of the token counting API.
+
+    Raises:
+        ModelError: ``invalid_answer`` for anything but a positive whole number.
+    """
+    try:
+        body = parse_json(data)
+    except ValueError as error:
+        raise ModelError("invalid_answer", f"The count of tokens is unusable: {error}.") from None
+    tokens = body.get("input_tokens") if isinstance(body, Mapping) else None
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens <= 0:
+        raise ModelError("invalid_answer", "The count of tokens is no positive number.")
+    return tokens
+
+
 def parse_reply(data: bytes, asked_model: str, *, request_id: str, seconds: float, lost: int = 0) -> Reply:
     """A 200 answer of the Messages API to a request for ``asked_model``.
 

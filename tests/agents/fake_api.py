@@ -27,7 +27,10 @@ Step = Answer | Callable[[Body], Answer]
 
 @dataclass
 class FakeApi:
+    """``counted`` are the requests for a count, which are no steps of the script."""
+
     url: str
+    counted: list[Body] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -66,14 +69,21 @@ def use(name: str, call_id: str, /, **arguments: Any) -> Body:
 
 
 @contextmanager
-def serving(script: Sequence[Step]) -> Iterator[FakeApi]:
-    """Each request takes the next step of ``script``; past its end the last one is played again."""
+def serving(script: Sequence[Step], tokens: object = None) -> Iterator[FakeApi]:
+    """Each request takes the next step of ``script``; past its end the last one is played again.
+
+    ``tokens`` is what every count is answered with; None: there is no such page.
+    """
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             body = json.loads(data)
+            if self.path == "/v1/messages/count_tokens":
+                api.counted.append(body)
+                self._say(Answer({"input_tokens": tokens}) if tokens is not None else Answer({}, 404))
+                return
             with lock:
                 step = script[min(len(api.bodies), len(script) - 1)]
                 api.faults += faults_of(self.path, body, api.bodies)
@@ -86,6 +96,9 @@ def serving(script: Sequence[Step]) -> Iterator[FakeApi]:
             if answer.cut:
                 self.close_connection = True
                 return
+            self._say(answer)
+
+        def _say(self, answer: Answer) -> None:
             said = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():

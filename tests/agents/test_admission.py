@@ -102,6 +102,9 @@ def test_warmth_comes_with_the_end_of_the_first_call_also_of_a_failed_one() -> N
         async def ask(self, ask: Ask) -> Reply:
             raise ModelError("provider_outage", "down")
 
+        async def count(self, ask: Ask) -> int:
+            return 1
+
     async def run() -> bool:
         warmth = Warmth(Failing())
         waiting = asyncio.create_task(warmth.wait())

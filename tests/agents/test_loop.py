@@ -90,13 +90,14 @@ class Played:
         hooks: Hooks = NO_HOOKS,
         names: tuple[str, ...] = SPEC.tools,
         fits: bool = True,
+        counts: object = None,
     ) -> None:
         self.names, self.fits = names, fits
         self.hooks = hooks
         self.tools = tools or Drawers()
         self.ledger = Ledger(budget)
         self.journal = Journal()
-        with serving(script) as self.api:
+        with serving(script, counts) as self.api:
             self.run = asyncio.run(self._play(bounds, None if without_tools else self.tools, model))
         assert self.api.faults == []
 
@@ -547,6 +548,51 @@ def test_a_prompt_over_the_context_bound_is_not_sent() -> None:
     assert played.api.bodies == []
     assert "400 are allowed" in played.run.detail
     assert played.run.usd == 0
+
+
+def test_where_an_estimate_would_refuse_a_prompt_it_is_counted_once_and_sent_if_it_fits() -> None:
+    bounds = replace(BOUNDS, context_tokens=400)
+    played = Played(said(GOOD), bounds=bounds, counts=300)
+    assert played.end == (Stop.DONE, 1)
+    [counted], [asked] = played.api.counted, played.api.bodies
+    assert counted == {key: value for key, value in asked.items() if key != "max_tokens"}
+    [line] = played.records("tokens_counted")
+    assert line["counted"] == 300 < 400 < line["estimated"]
+    again = Played(reading("a.py" * 200), said(GOOD), bounds=bounds, counts=300)
+    assert again.end == (Stop.TOKENS, 1)
+    assert len(again.api.counted) == 1
+
+
+@pytest.mark.parametrize("counts", [None, 397, 10_000, 0, -1, "300", True, 1.5])
+def test_a_prompt_that_is_counted_over_the_bound_or_not_counted_at_all_is_not_sent(counts: object) -> None:
+    played = Played(said(GOOD), bounds=replace(BOUNDS, context_tokens=400), counts=counts)
+    assert played.end == (Stop.TOKENS, 0)
+    assert (len(played.api.counted), played.api.bodies) == (1, [])
+
+
+def test_no_count_is_asked_for_where_none_could_be_believed_to_fit() -> None:
+    far = Played(said(GOOD), bounds=replace(BOUNDS, context_tokens=100), counts=1)
+    assert (far.end, far.api.counted) == ((Stop.TOKENS, 0), [])
+    poor = Played(said(GOOD), budget=0.001, counts=1)
+    assert (poor.end, poor.api.counted) == ((Stop.USD, 0), [])
+
+
+def test_where_an_estimate_is_too_dear_the_prompt_is_counted_before_the_task_ends() -> None:
+    # At worst 900 tokens and a quarter of the output are $0.0095; 300 tokens and that are $0.0065.
+    assert Played(said(GOOD), budget=0.008, without_tools=True).end == (Stop.USD, 0)
+    played = Played(said(GOOD), budget=0.008, without_tools=True, counts=300)
+    assert played.end == (Stop.DONE, 1)
+    assert len(played.api.counted) == 1
+    assert 250 <= played.api.bodies[0]["max_tokens"] < 1_000
+    plenty = Played(said(GOOD), counts=300)
+    assert (plenty.end, plenty.api.counted) == ((Stop.DONE, 1), [])
+
+
+def test_tools_are_offered_where_a_count_shows_that_a_second_call_can_be_paid() -> None:
+    assert "tools" not in Played(said(GOOD), budget=0.026).api.bodies[0]
+    played = Played(said(GOOD), budget=0.026, counts=300)
+    assert "tools" in played.api.bodies[0]
+    assert len(played.api.counted) == 1
 
 
 def test_a_conversation_ends_where_the_next_prompt_would_pass_the_bound() -> None:

@@ -12,7 +12,7 @@ from reviewbot.agents.budget import Ledger
 from reviewbot.agents.claude import connect
 from reviewbot.agents.loop import Prompt, Run, run_agent
 from reviewbot.agents.prices import MODELS
-from reviewbot.agents.spec import SPECS
+from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.claims import Stop
 from reviewbot.journal import Journal
 from reviewbot.testing import FAULTS, ScriptedModel, ToolCall, Turn
@@ -40,12 +40,19 @@ def reads_four_times(body: Mapping[str, Any]) -> Turn:
     )
 
 
-def play(model: ScriptedModel, ledger: Ledger, *, tier: str = "claude-opus-5-5", tools: bool = True) -> Run:
+def play(
+    model: ScriptedModel,
+    ledger: Ledger,
+    *,
+    tier: str = "claude-opus-5-5",
+    tools: bool = True,
+    spec: AgentSpec = SPEC,
+) -> Run:
     async def run() -> Run:
         claude = connect({"ANTHROPIC_API_KEY": "key"}, base_url=model.base_url)
         try:
             toolbox = Drawers() if tools else None
-            return await run_agent(SPEC, PROMPT, toolbox, claude, ledger, Journal(), model=tier)
+            return await run_agent(spec, PROMPT, toolbox, claude, ledger, Journal(), model=tier)
         finally:
             await claude.aclose()
 
@@ -115,3 +122,19 @@ def test_a_model_that_goes_wrong_ends_no_agent_as_done(behaviour: str, stop: Sto
         billed = sum(one.usd for one in model.requests)
     assert (end.stop, end.answer) == (stop, None)
     assert ledger.spent_usd == pytest.approx(billed, abs=1e-9)
+
+
+def test_a_prompt_that_only_an_estimate_puts_over_the_bound_is_counted_and_sent() -> None:
+    with ScriptedModel(lambda body: Turn(ANSWER)) as model:
+        play(model, Ledger(2.00))
+        usage = model.requests[0].usage
+    prompt = sum(usage[f"{kind}input_tokens"] for kind in ("", "cache_creation_", "cache_read_"))
+    bounds = replace(SPEC.bounds, context_tokens=prompt + prompt // 40)
+    with ScriptedModel(lambda body: Turn(ANSWER)) as model:
+        run = play(model, Ledger(2.00), spec=replace(SPEC, bounds=bounds))
+        assert model.refused == []
+        assert (run.stop, len(model.counted), len(model.requests)) == (Stop.DONE, 1, 1)
+    tight = replace(SPEC.bounds, context_tokens=prompt)
+    with ScriptedModel(lambda body: Turn(ANSWER)) as model:
+        run = play(model, Ledger(2.00), spec=replace(SPEC, bounds=tight))
+        assert (run.stop, len(model.counted), len(model.requests)) == (Stop.TOKENS, 1, 0)
