@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from reviewbot.caps import explain_cap
 from reviewbot.change.events import resolve_commit
 from reviewbot.change.git import Repository
 from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
@@ -216,5 +217,8 @@ def _with_share(review: Review) -> Verdict:
         f"{math.floor(100 * share)}% of the lines and {len(read)} of {len(files)} files were read before the "
         f"budget of {dollars(review.budget_usd)} ended it."
     )
+    binding = min(review.caps, key=lambda cap: cap.left_usd, default=None)
+    if binding is not None and binding.left_usd <= review.budget_usd:
+        detail = f"{detail} {explain_cap(binding)}"
     others = (reason for reason in review.verdict.reasons if reason.code != "budget")
     return replace(review.verdict, reasons=(Reason("budget", detail), *others))

@@ -318,6 +318,19 @@ def test_what_a_scan_read_before_the_budget_ended_is_not_paid_again(bench: Bench
     assert len((bench.baseline() or {})["findings"]) == 80
 
 
+@pytest.mark.parametrize(("cap", "budget_usd", "is_named"), [(0.0001, 2.0, True), (50, 0.0001, False)])
+def test_a_scan_that_the_cap_of_the_month_ended_names_its_key(
+    bench: Bench, cap: float, budget_usd: float, is_named: bool
+) -> None:
+    bench.sandbox.commit({".github/reviewbot.yml": f"budget-usd-per-month: {cap}\n", "a.py": FLASK})
+    with ScriptedModel("reader") as bench.model:
+        first = bench.scan(budget_usd=budget_usd).verdict.reasons[0]
+        assert bench.asked() == 0
+    assert first.code == "budget"
+    assert "0 of 2 files were read before the budget of $0.0001 ended it." in first.detail
+    assert ("Raise `budget-usd-per-month` in the policy" in first.detail) is is_named
+
+
 def test_agents_that_take_part_for_the_first_time_find_what_was_there(bench: Bench) -> None:
     bench.sandbox.commit({"a.py": FLASK})
     bench.scan()
