@@ -1,7 +1,7 @@
 """What the security agent has still to read, in tasks as large as the money allows. Pure.
 
-As long as there is enough, files of one folder stand together. Once there is not, the riskiest files come
-first, whatever folder they are in, and the large ones that would eat up the rest come last.
+As long as there is enough for all of it, files that belong together stand together. Where there is not, the
+riskiest files come first, whatever folder they are in, and the large ones that would eat up the rest last.
 """
 
 from collections import Counter, deque
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reviewbot.agents.excerpts import batch_files, estimate_tokens, render_file
-from reviewbot.agents.tasks import TASK_FILES, plan_security, split_batch
+from reviewbot.agents.tasks import MATERIAL_SHARE, TASK_FILES, plan_security, split_batch
 from reviewbot.core import FileChange
 
 Parts = tuple[FileChange, ...]
@@ -33,6 +33,8 @@ class Backlog:
     def __init__(self, files: Sequence[FileChange], context_tokens: int) -> None:
         self._rank = {change.path: place for place, change in enumerate(files)}
         self._waiting = deque(map(_batch, plan_security(files, context_tokens)))
+        self._most = int(context_tokens * MATERIAL_SHARE)
+        self._is_by_risk = False
         self.has_siblings = len(self._waiting) > 1
         self._unread = Counter(path for batch in self._waiting for path in _paths(batch.parts))
 
@@ -44,8 +46,11 @@ class Backlog:
 
         ``tasks``: how many of this size can be paid. A file that needs more of them comes last.
         """
-        if self._waiting and self._waiting[0].tokens > room_tokens >= SMALLEST_TASK_TOKENS:
-            self._pack(int(room_tokens), tasks)
+        if self._waiting and room_tokens >= SMALLEST_TASK_TOKENS:
+            if self._waiting[0].tokens > room_tokens:
+                self._pack(int(room_tokens), tasks)
+            elif not self._is_by_risk and sum(batch.tokens for batch in self._waiting) > room_tokens:
+                self._pack(min(self._most, int(room_tokens)), tasks, is_half=False)
         if not self._waiting or self._waiting[0].tokens > room_tokens:
             return None
         return self._waiting.popleft()
@@ -74,11 +79,12 @@ class Backlog:
         self._waiting.clear()
         return parts
 
-    def _pack(self, room: int, tasks: int) -> None:
+    def _pack(self, room: int, tasks: int, *, is_half: bool = True) -> None:
         parts = sorted(self.give_up(), key=lambda part: self._rank[part.path])
         packed = pack_riskiest(parts, room, tasks)
-        self._waiting = deque(_batch(some, is_half=True) for some in packed)
+        self._waiting = deque(_batch(some, is_half=is_half) for some in packed)
         self._recount(parts, packed)
+        self._is_by_risk = True
         self.has_siblings |= len(self._waiting) > 1
 
     def _recount(self, before: Iterable[FileChange], after: Iterable[Parts]) -> None:

@@ -7,6 +7,7 @@ says: the floor, and a result of an analyzer or of a SARIF file on a line that t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reviewbot.agents.excerpts import estimate_tokens, render_file
 from reviewbot.agents.floor import Signal, risk_signals
 from reviewbot.agents.tasks import CLOSE_LOOK, RISKS, Entry
 from reviewbot.core import Evidence, FileChange, Sha, Side
@@ -14,6 +15,10 @@ from reviewbot.severity import Severity
 from reviewbot.text import cut_middle, visible_line
 
 PATH_CHARACTERS = 100
+
+READING_TOKENS = 1_500
+"""What reading a file costs beside its text: its share of the instructions, of what tools bring, and its
+findings. So a short file goes before a long one with as many signals, but not before every longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def route_files(
     """Every file to one of the three. ``claimed`` are the files that the code claims (``claim_files``)."""
     files = list(files)
     claimed = claim_files(files) if claimed is None else claimed
-    security: list[tuple[tuple[int, int], FileChange]] = []
+    security: list[tuple[tuple[int, float], FileChange]] = []
     why: dict[str, str] = {}
     triaged: dict[str, str] = {}
     unread: list[str] = []
@@ -112,7 +117,7 @@ def route_files(
         entry, signals = entries.get(change.path), claimed.get(change.path, ())
         named = entry is not None and (entry.risk in CLOSE_LOOK or "security" in entry.agents)
         if named or signals:
-            security.append((_rank(entry, signals), change))
+            security.append((_rank(entry, signals, change), change))
             why[change.path] = _explain(entry if named else None, signals)
         elif entry:
             triaged[change.path] = entry.reason
@@ -123,13 +128,14 @@ def route_files(
     return Routes(tuple(change for _, change in ordered), why, triaged, tuple(unread), names)
 
 
-def _rank(entry: Entry | None, signals: Sequence[Signal]) -> tuple[int, int]:
-    """What comes first: triage's risk, or what the code claims if that is more, then by how many signals.
+def _rank(entry: Entry | None, signals: Sequence[Signal], change: FileChange) -> tuple[int, float]:
+    """What comes first: triage's risk, or what the code claims if that is more, then signals for the money.
 
     A claimed file counts at least as medium, one of which triage said nothing as between low and medium.
     """
     risk = 2 * RISKS.index(entry.risk) if entry else 3
-    return max(risk, 2 * RISKS.index("medium") if signals else 0), len(signals)
+    price = estimate_tokens(render_file(change)) + READING_TOKENS
+    return max(risk, 2 * RISKS.index("medium") if signals else 0), (1 + len(signals)) / price
 
 
 def _explain(entry: Entry | None, signals: Sequence[Signal]) -> str:

@@ -38,6 +38,23 @@ def test_with_little_money_the_riskiest_files_come_first_whatever_their_folder()
     assert not backlog
 
 
+def test_where_the_money_is_for_a_part_only_no_folder_eats_it_up_behind_its_riskiest_file() -> None:
+    files = [
+        file("a/1", 20),
+        *(file(f"b/{n}", 20) for n in range(3)),
+        *(file(f"a/{n}", 20) for n in range(2, 9)),
+    ]
+    size = estimate_tokens(render_file(files[0]))
+    rich, poor = Backlog(files, size * 10), Backlog(files, size * 10)
+    first = rich.take(size * 12)
+    assert first is not None and paths(first.parts) == ["a/1", "a/2", "a/3", "a/4", "a/5"]
+    first = poor.take(size * 6)
+    assert first is not None and paths(first.parts) == ["a/1", "b/0", "b/1", "b/2", "a/2"]
+    assert not first.is_half
+    left = poor.give_up()
+    assert [part.path for part in left] == [f"a/{n}" for n in range(3, 9)]
+
+
 def test_a_file_that_the_money_cannot_finish_comes_last_and_one_that_it_can_keeps_its_place() -> None:
     files = [file("big", 200), file("small", 20)]
     room = estimate_tokens(render_file(files[0])) * 2 // 3

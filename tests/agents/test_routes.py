@@ -63,6 +63,18 @@ def test_the_riskiest_file_is_first_and_among_equals_the_one_with_more_signals()
     assert [change.path for change in route_files([SHELL, more], {}).security] == ["b.py", "app/run.py"]
 
 
+def test_among_equals_a_short_file_is_first_and_a_long_one_with_many_signals_before_a_long_one() -> None:
+    plain = [f"+area_{number} = width * height" for number in range(900)]
+    long = changed("long.py", hunk_of("+os.system(a)", "+eval(b)", *plain))
+    longer = changed("longer.py", hunk_of("+os.system(a)", *plain, *plain))
+    files = [longer, long, SHELL]
+    assert [change.path for change in route_files(files, {}).security] == [
+        "app/run.py",
+        "long.py",
+        "longer.py",
+    ]
+
+
 def test_a_file_that_the_code_claims_is_not_behind_one_that_nobody_looked_at() -> None:
     entries = {SHELL.path: NOTHING, "a.md": Entry("low", "x", frozenset({"security"}))}
     files = [replace(PLAIN, path="a.md"), SHELL]
