@@ -1,5 +1,8 @@
 """What scans of real code cost in batches: the first, the second, one after 1 % of the files changed, and a
-full one; and the first one live, with the share of its dollars that batches take.
+full one; and the first one live, with the share of its dollars that batches take. Then scans of the same
+code with faults planted in it, by a model that looks with tools and finds them: the first one, one after 1 %
+of the lines changed in files that hold little else, and one after 1 % in files that hold three times as many;
+with their shares of the first one's dollars.
 
     python bench/scan.py FOLDER [FOLDER ...]
 
@@ -10,6 +13,7 @@ the largest process.
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -25,7 +29,13 @@ from reviewbot.journal import Journal
 from reviewbot.request import Request
 from reviewbot.scan import scan_local
 from reviewbot.scan_options import ScanOptions
-from reviewbot.testing import ScriptedModel
+from reviewbot.testing import BEHAVIOURS, Behaviour, ScriptedModel
+
+FAULT = (
+    "\n\ndef convert{number}(request):\n    import subprocess\n\n"
+    "    subprocess.run('convert ' + request.args['name{number}'], shell=True)\n"
+)
+FILES_PER_FAULT = 20
 
 HEADER = "| scan | files | lines | read by agents | unchanged | requests | usd | wall s | MiB | verdict |"
 
@@ -51,9 +61,11 @@ def scan(folder: Path, url: str, *, full: bool, live: bool) -> dict[str, object]
     }
 
 
-def measure(what: str, folder: Path, *, full: bool = False, live: bool = False) -> float:
+def measure(
+    what: str, folder: Path, *, full: bool = False, live: bool = False, mind: Behaviour = answer_shortly
+) -> float:
     """Scan in a process of its own and print a row; its dollars."""
-    with ScriptedModel(answer_shortly) as model, tempfile.TemporaryFile() as output:
+    with ScriptedModel(mind) as model, tempfile.TemporaryFile() as output:
         command = [
             sys.executable,
             __file__,
@@ -82,6 +94,47 @@ def commit(repository: Path) -> None:
     subprocess.run([*git, "commit", "-q", "--no-gpg-sign", "-m", "c"], check=True)
 
 
+def plant(repository: Path) -> None:
+    """Put a fault at the end of one file of FILES_PER_FAULT, and commit."""
+    for number, path in enumerate(sorted(repository.rglob("*.py"))[::FILES_PER_FAULT]):
+        path.write_text(path.read_text() + FAULT.format(number=number))
+    commit(repository)
+
+
+def change_lines(repository: Path, share: float, per_file: int) -> None:
+    """Give a comment to every ``per_file``-th line of files drawn with a fixed seed, until ``share`` of all
+    lines have one, and commit.
+    """
+    files = sorted(repository.rglob("*.py"))
+    texts = {path: path.read_text().splitlines() for path in files}
+    left = share * sum(map(len, texts.values()))
+    random.Random(7).shuffle(files)
+    for path in files:
+        lines = texts[path]
+        places = range(0, len(lines), per_file)
+        if lines and len(places) <= left:
+            left -= len(places)
+            path.write_text("".join(f"{line}{'  # 1' * (at in places)}\n" for at, line in enumerate(lines)))
+    commit(repository)
+
+
+def scan_with_faults(folder: Path) -> list[str]:
+    """Scan with faults planted, then twice after 1 % of the lines changed; what those cost, in sentences."""
+    repository, mind = folder / "repository", BEHAVIOURS["reader"]
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    plant(repository)
+    first = measure("first, with faults", folder, mind=mind)
+    told = []
+    for per_file, what in (
+        (1, "1 % of the lines, whole files"),
+        (3, "1 % of the lines, a third of each file"),
+    ):
+        change_lines(repository, 0.01, per_file)
+        share = measure(what, folder, mind=mind) / first
+        told.append(f"After {what} changed a scan costs {share:.1%} of the first one with faults.")
+    return told
+
+
 def main() -> int:
     """Make the repository, scan it four times and print the table."""
     if sys.argv[1:2] == ["--one"]:
@@ -107,7 +160,10 @@ def main() -> int:
         commit(repository)
         measure("1 % of the files changed", folder)
         measure("full", folder, full=True)
-        print(f"\nIn batches the first scan costs {batched / live:.0%} of what it costs live.")
+        told = scan_with_faults(folder)
+        print(
+            f"\nIn batches the first scan costs {batched / live:.0%} of what it costs live.", *told, sep="\n"
+        )
     return 0
 
 
