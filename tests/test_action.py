@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +97,6 @@ class Bench:
     @property
     def codes(self) -> list[str]:
         return [reason["code"] for reason in self.report["verdict"]["reasons"]]
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    # The process that runs the tests must not become somebody else; the test in a process of its own does.
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def test_a_pull_request_gets_one_review_a_summary_outputs_reports_and_an_exit_code(bench: Bench) -> None:

@@ -15,9 +15,7 @@ import pytest
 
 from reviewbot.testing import ScriptedModel
 from tests.github.events import schedule_event, workflow_dispatch_event
-from tests.github.fake import FakeGitHub
 from tests.real_changes import Files, RealChange, failing_tests, pull_requests, vulnerabilities
-from tests.repositories import Sandbox
 from tests.test_action import NAME, READ_ONLY, Bench
 from tests.test_agents_end_to_end import is_read, plant, real_changes
 
@@ -25,17 +23,6 @@ pytestmark = [pytest.mark.shared_data, pytest.mark.filterwarnings("ignore::Depre
 
 JUNIT = {"junit": "results/*.xml"}
 MAY_CHECK = {"contents": "read", "pull-requests": "write", "checks": "write"}
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    # The process that runs the tests must not become somebody else.
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 @pytest.fixture

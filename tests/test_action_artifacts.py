@@ -1,16 +1,13 @@
 """Reviews after another workflow: which pull request, whose reports, and what they may do."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.change.test_artifacts import zipped
 from tests.github.events import workflow_run_event
-from tests.github.fake import DELETED, FakeGitHub
-from tests.repositories import Sandbox
+from tests.github.fake import DELETED
 from tests.test_action import CLEAN, FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -19,15 +16,6 @@ RIGHTS = {"actions": "read", "contents": "read", "pull-requests": "write", "chec
 FAILED = """<testsuite name="t"><testcase name="test_a" classname="test_app" file="app.py" line="2">
 <failure message="no">boom</failure></testcase></testsuite>"""
 REPORTS = "reports/**/*.xml"
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def after(bench: Bench, payload: bytes | None = None, **given: str) -> int:

@@ -2,17 +2,13 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reviewbot.earlier import NANO
 from reviewbot.testing import ScriptedModel
-from tests.github.fake import FakeGitHub
 from tests.github.state import IssueComment
-from tests.repositories import Sandbox
 from tests.test_action import NAME, Bench
 from tests.test_action_commands import asking, replies, say
 from tests.test_action_rounds import AGENT_FAULT, KEY, push, review
@@ -20,16 +16,6 @@ from tests.test_action_rounds import AGENT_FAULT, KEY, push, review
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 CAP = "budget-usd-per-pull-request: {}\n"
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def capped(bench: Bench, usd: float) -> None:

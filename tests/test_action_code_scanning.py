@@ -1,15 +1,11 @@
 """Findings as alerts of code scanning, over real sockets to a fake that keeps GitHub's maximum values."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from reviewbot.publish import code_scanning
 from tests.github.events import schedule_event
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -17,14 +13,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 MAY = {"contents": "read", "pull-requests": "write", "security-events": "write"}
 
 
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_scanning, "PAUSES", (0.0, 0.0))
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def upload(bench: Bench, **inputs: str) -> int:

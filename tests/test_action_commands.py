@@ -1,32 +1,19 @@
 """Commands in comments, over real sockets: who may, what is done, what is remembered."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reviewbot.testing import ScriptedModel
 from tests.github.events import comment_event, pull_request_event
-from tests.github.fake import FakeGitHub
 from tests.github.state import IssueComment
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PEOPLE = {"mona": "write", "mia": "maintain", "ada": "admin", "tri": "triage", "rea": "read"}
 MAY_CHECK = {"contents": "read", "pull-requests": "write", "checks": "write"}
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def open_pull_request(bench: Bench, content: str = FAULT, **options: Any) -> str:

@@ -1,29 +1,16 @@
 """Events of the action beyond pull_request: what they review, against what, and what gates."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.github.events import merge_group_event, pull_request_event, push_event
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, READ_ONLY, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 CHECKS = {"contents": "read", "checks": "write"}
 WEAK = {".github/reviewbot.yml": "fail-on: critical\n"}
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def push(bench: Bench, branch: str, before: str | None, after: str | None, **inputs: Any) -> int:

@@ -18,8 +18,6 @@ from tests.github.events import (
     workflow_dispatch_event,
     workflow_run_event,
 )
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, NAME, Bench
 from tests.test_action_yml import REVIEWS, ROOT, load, named
 
@@ -29,17 +27,13 @@ WORKFLOWS = [*REVIEWS, ROOT / ".github/workflows/dogfood.yml"]
 
 
 @pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
-        # A job without the right to write finds that out by trying; all that is read must be allowed.
-        said = {
-            (each.method, each.path.rpartition("/")[2]) for each in fake.api_requests if each.status >= 400
-        }
-        assert said <= {("POST", "comments")}
+def bench(bench: Bench) -> Iterator[Bench]:
+    yield bench
+    # A job without the right to write finds that out by trying; all that is read must be allowed.
+    said = {
+        (each.method, each.path.rpartition("/")[2]) for each in bench.fake.api_requests if each.status >= 400
+    }
+    assert said <= {("POST", "comments")}
 
 
 def payloads(bench: Bench, head: str) -> dict[str, Callable[[], bytes]]:

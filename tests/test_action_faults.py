@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,12 @@ from reviewbot.action_inputs import InputError
 from reviewbot.action_workspace import below
 from reviewbot.testing import ScriptedModel
 from tests.github.events import pull_request_event, workflow_dispatch_event
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, READ_ONLY, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 WRITE = {"contents": "read", "pull-requests": "write", "checks": "write"}
 JUNIT = '<testsuite name="t"><testcase name="a" classname="b"/></testsuite>'
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def dispatch(bench: Bench, **given: str) -> int:

@@ -1,15 +1,11 @@
 """Logs and annotations of failed jobs, read from GitHub: whose, how much, with which right."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reviewbot.change import job_logs
 from tests.github.events import workflow_run_event
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -35,15 +31,6 @@ LINT: dict[str, object] = {
     "annotation_level": "failure",
     "message": "Not formatted",
 }
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def review(bench: Bench, permissions: dict[str, str] | None = None, **given: str) -> int:

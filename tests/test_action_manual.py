@@ -1,29 +1,16 @@
 """Manual runs and what a scan keeps between runs of the action: every input with a real payload."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reviewbot.testing import ScriptedModel
 from tests.github.events import pull_request_event, schedule_event, workflow_dispatch_event
-from tests.github.fake import FakeGitHub
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 RIGHTS = {"contents": "read", "pull-requests": "write", "checks": "write", "issues": "write"}
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def by_hand(bench: Bench, **inputs: Any) -> int:

@@ -1,12 +1,8 @@
 """The policy that an organisation's `.github` repository holds for all of its repositories."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.github.events import pull_request_event, push_event
-from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
 from tests.test_action import FAULT, NAME, Bench
 
@@ -14,15 +10,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 SHARED = "octo/.github"
 POLICY = ".github/reviewbot.yml"
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def share(bench: Bench, files: dict[str, str | bytes]) -> None:

@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reviewbot.testing import ScriptedModel
 from tests.github.events import merge_group_event, pull_request_event
-from tests.github.fake import FakeGitHub
 from tests.github.state import ReviewComment
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -23,14 +20,9 @@ AGENT_FAULT = 'import subprocess\nsubprocess.run("convert " + request.args["name
 
 
 @pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
-        assert all(each.status < 500 for each in fake.api_requests)
+def bench(bench: Bench) -> Iterator[Bench]:
+    yield bench
+    assert all(each.status < 500 for each in bench.fake.api_requests)
 
 
 def push(bench: Bench, files: dict[str, str]) -> str:

@@ -1,8 +1,6 @@
 """The tracking issue of scans, over real sockets: one issue, its life, what it keeps and who may say so."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +8,7 @@ import pytest
 from reviewbot.github_issues import MOST_COMMENT_PAGES
 from reviewbot.testing import ScriptedModel
 from tests.github.events import comment_event, schedule_event, workflow_dispatch_event
-from tests.github.fake import FakeGitHub
 from tests.github.state import Issue, IssueComment
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, FAULT, NAME, Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -20,15 +16,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 RIGHTS = {"contents": "read", "checks": "write", "issues": "write"}
 KEY = "0123456789abcdef"
 OTHER = FAULT.replace("def run", "def go")
-
-
-@pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
 
 
 def commit(bench: Bench, **files: str) -> str:

@@ -6,15 +6,12 @@ the verdict of the last head.
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from reviewbot.publish.markers import Scope, read_marker
 from tests.github.events import pull_request_event
-from tests.github.fake import FakeGitHub
 from tests.github.state import ReviewComment
-from tests.repositories import Sandbox
 from tests.test_action import CLEAN, NAME, Bench
 from tests.test_action_rounds import KEY, ask, ledger, opened, push, review
 
@@ -26,14 +23,9 @@ OTHER = 'import os\n\n\ndef remove():\n    os.system("rm " + request.args["path"
 
 
 @pytest.fixture
-def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
-    with FakeGitHub() as fake:
-        monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(fake.ca_file))
-        yield Bench(fake, sandbox, tmp_path)
-        assert fake.refused == []
-        assert {each.status for each in fake.api_requests} <= {200, 201}
+def bench(bench: Bench) -> Iterator[Bench]:
+    yield bench
+    assert {each.status for each in bench.fake.api_requests} <= {200, 201}
 
 
 def blocking(bench: Bench) -> set[str]:
