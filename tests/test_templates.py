@@ -18,6 +18,7 @@ VALUES = {
     "ledger": "<b>1 file</b>",
     "spending": "",
     "has_patch": False,
+    "has_hidden_patch": False,
     "patch": "",
     "rows": {"size": 0},
     "notes": (),

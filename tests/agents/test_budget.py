@@ -43,12 +43,18 @@ def test_a_call_of_unknown_cost_stays_held_and_the_ledger_says_so() -> None:
 
 
 def test_an_unknown_price_reserves_nothing_and_makes_the_ledger_incomplete() -> None:
-    ledger = Ledger(0.0)
+    ledger = Ledger(1.0)
     reservation = ledger.reserve(None)
     assert reservation is not None
     assert not ledger.is_complete
     ledger.settle(reservation, None)
     assert ledger.spent_usd == 0
+
+
+def test_an_unknown_price_is_refused_where_nothing_is_left() -> None:
+    ledger = Ledger(0.0)
+    assert ledger.reserve(None) is None
+    assert ledger.is_complete
 
 
 def test_no_reservation_is_settled_twice() -> None:
