@@ -12,7 +12,7 @@ ROWS = [
     ("testing",),
     ("severity",),
     ("caps", "claims", "ledger"),
-    ("core", "errors", "text", "test_paths", "secret_shapes", "json_rules", "records"),
+    ("core", "errors", "text", "testlike", "secret_shapes", "json_rules", "records"),
     ("earlier", "telemetry_export"),
     ("telemetry",),
     ("masking", "patterns"),

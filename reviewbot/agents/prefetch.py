@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from reviewbot.agents.symbols import defined_on, find_symbols, names_patterns, used_on
 from reviewbot.agents.tools import Hit
 from reviewbot.core import FileChange
-from reviewbot.test_paths import is_test_path
+from reviewbot.testlike import is_test_path
 from reviewbot.text import visible_line
 
 MOST_TOKENS = 1_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reviewbot.core import Location
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.traces import TraceFrame
-from reviewbot.test_paths import is_test_path
+from reviewbot.testlike import is_test_path
 
 _RELATED_CAP = 10
 _PART_CAP = 12

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from reviewbot.claims import Edit
-from reviewbot.test_paths import is_test_path
+from reviewbot.testlike import is_test_path
 
 _RUN_PATH = re.compile(
     r"(?:^|/)(?:pytest\.ini|tox\.ini|noxfile\.py|setup\.cfg|pyproject\.toml|conftest\.py|Makefile|"

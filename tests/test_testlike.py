@@ -1,6 +1,6 @@
 import pytest
 
-from reviewbot.test_paths import is_test_path
+from reviewbot.testlike import is_test_path
 
 
 @pytest.mark.parametrize(
