@@ -13,6 +13,7 @@ from reviewbot.agents.excerpts import (
     with_whole_text,
 )
 from reviewbot.agents.history import Prompt
+from reviewbot.agents.neighbours import beside_imports
 from reviewbot.claims import Claim, Quote, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange, Sha
 from reviewbot.errors import RepositoryError
@@ -108,10 +109,9 @@ def tell_of_tests(prompt: Prompt, failures: int) -> Prompt:
 
 
 def plan_security(files: Sequence[FileChange], context_tokens: int) -> list[tuple[FileChange, ...]]:
-    """The security tasks, riskiest first, files of one folder together."""
-    return batch_files(
-        [shorten(change) for change in files], int(context_tokens * MATERIAL_SHARE), TASK_FILES
-    )
+    """The security tasks, riskiest first, files of one folder together, beside those that it imports."""
+    shown = [shorten(change) for change in beside_imports(files)]
+    return batch_files(shown, int(context_tokens * MATERIAL_SHARE), TASK_FILES)
 
 
 def split_batch(parts: Sequence[FileChange]) -> list[tuple[FileChange, ...]]:

@@ -78,7 +78,7 @@ _ROOT_IN_DISGUISE = re.compile(
     re.IGNORECASE,
 )
 _SUDO_BY_PATH = re.compile(
-    r"(?:^run\s+(?:--\S+\s+)*+(?:\[\s*\")?|[;&|(]\s*|\b(?:then|do|else|exec|env)\s+)/(?:[\w.-]+/)*+sudo[\s\"]",
+    r"(?:^run\s+(?:--\S++\s++)*+(?:\[\s*\")?|[;&|(]\s*|\b(?:then|do|else|exec|env)\s+)/(?:[\w.-]++/)*+sudo[\s\"]",
     re.IGNORECASE,
 )
 _LONGEST = 60

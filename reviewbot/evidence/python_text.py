@@ -228,9 +228,11 @@ def _is_harmless(value: ast.expr | None) -> bool:
     return False
 
 
+# No possessive repeat of a group that has alternatives: Python up to 3.11.4 matches it wrongly (gh-106052).
 _TOKENS = re.compile(
-    r"""(?P<comment>\#[^\n]*+)|(?P<string>(?P<triple>\"{3}|'{3})(?:\\.|(?!(?P=triple)).)*+(?:(?P=triple)|\\?\Z)"""
-    r"""|(?P<quote>["'])(?:\\.|(?!(?P=quote))[^\\\n])*+(?:(?P=quote)|\\?(?=\n)|\\?\Z))"""
+    r"""(?P<comment>\#[^\n]*+)|(?P<string>(?P<triple>\"{3}|'{3})(?:[^\\"']++|\\.|(?!(?P=triple))["'])*"""
+    r"""(?:(?P=triple)|\\?\Z)"""
+    r"""|(?P<quote>["'])(?:[^\\\n"']++|\\.|(?!(?P=quote))["'])*(?:(?P=quote)|\\?(?=\n)|\\?\Z))"""
     r"""|(?P<open>[(\[{])|(?P<close>[)\]}])|\\\n|(?P<end>\n)""",
     re.DOTALL,
 )

@@ -121,7 +121,7 @@ _CALLS = re.compile(r"S(102|103|113|20[12]|3\d\d|50\d|60[1-79]|61\d|70\d)")
 """Rules about a call. Ruff names the callee or one argument; what the change touched may be another."""
 _TEXT_RUNNERS = {"S102", "S301", "S307"}
 # a string that its line does not close runs to the end of it, which also keeps the search linear
-_QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*+(?:\1|\\?$)""")
+_QUOTED = re.compile(r"""(["'])(?:[^\\"']++|\\.|(?!\1)["'])*(?:\1|\\?$)""")
 
 
 def scan_ruff(sources: Sequence[Source], bench: Bench, read_blob: Callable[[Sha], bytes]) -> Report:

@@ -107,8 +107,8 @@ def names_in_file(text: str, rule: str) -> bool:
 
 _LITERAL = re.compile(
     r"""\#[^\r\n]*+|(?P<prefix>(?<!\w)[A-Za-z]{1,2})?(?P<body>"""
-    r"""(?P<triple>"{3}|'{3})(?:\\.|(?!(?P=triple)).)*+(?:(?P=triple)|\\?\Z)"""
-    r"""|(?P<quote>["'])(?:\\.|(?!(?P=quote))[^\\\r\n])*+(?:(?P=quote)|\\?(?=[\r\n])|\\?\Z))""",
+    r"""(?P<triple>"{3}|'{3})(?:[^\\"']++|\\.|(?!(?P=triple))["'])*(?:(?P=triple)|\\?\Z)"""
+    r"""|(?P<quote>["'])(?:[^\\\r\n"']++|\\.|(?!(?P=quote))["'])*(?:(?P=quote)|\\?(?=[\r\n])|\\?\Z))""",
     re.DOTALL,
 )
 _NAME = re.compile(r"[^\W\d]\w*+")

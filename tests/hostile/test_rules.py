@@ -358,6 +358,7 @@ def _steps(workflow: Any) -> list[Mapping[str, Any]]:
 MORE_WRITES = {
     ("workflows", "release"): ("contents", "packages", "id-token", "attestations"),
     ("examples", "scheduled"): ("issues",),
+    ("examples", "commands"): ("issues",),  # `remember` below the tracking issue
     ("examples", "code-scanning"): ("security-events",),
 }
 """The workflows that may write more than comments and checks, and what."""
