@@ -26,11 +26,13 @@ from typing import Any
 
 from cost import answer_shortly
 
-from reviewbot.testing import BEHAVIOURS, Behaviour, ScriptedModel, Turn
+from reviewbot.testing import BEHAVIOURS, Behaviour, ScriptedModel, ToolCall, Turn
+from reviewbot.testing.page import read_page
 
 SECONDS = {"haiku": 5.0, "sonnet": 15.0, "opus": 15.0}
 SIDE_BY_SIDE = 4
 ROUNDS = 5
+READS = 3
 CLIENT = 'import anthropic; anthropic.AsyncAnthropic(api_key="sk-test", base_url="http://127.0.0.1:9")'
 
 
@@ -51,7 +53,20 @@ def _find(body: Any) -> Turn:
     return BEHAVIOURS["reader" if body.get("tools") else "skipper"](body)
 
 
-BEHAVIOURS_SHOWN = {"finds nothing": answer_shortly, "finds something": _find}
+def _read_then_find(body: Any) -> Turn:
+    """Read three times, as real reviewers do, then report what can be quoted."""
+    page, turn = read_page(body), len(body["messages"]) // 2
+    if not body.get("tools") or not page.paths or turn >= READS:
+        return _find(body)
+    arguments = {"path": page.paths[0], "side": "head", "start_line": 1 + 40 * turn, "max_lines": 40}
+    return Turn(calls=(ToolCall("read_file", arguments),))
+
+
+BEHAVIOURS_SHOWN = {
+    "finds nothing": answer_shortly,
+    "finds something": _find,
+    "reads, then finds": _read_then_find,
+}
 
 
 def critical_path(agents: Sequence[dict[str, Any]]) -> float:
