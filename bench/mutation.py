@@ -1,19 +1,22 @@
 """Change the code that decides by one small fault at a time, and count which the tests do not see.
 
-    python bench/mutation.py                          a sample of every module below, as a Markdown table
-    python bench/mutation.py --module verdict/gate    one module
-    python bench/mutation.py --most N --seconds S     at most N mutants a module, S seconds in all
+    python bench/mutation.py                          every mutant of every module below, as a Markdown table
+    python bench/mutation.py --module verdict/gate    one module (repeatable); --line N: of some lines only
+    python bench/mutation.py --most N --seconds S     a sample of N a module, S seconds a module
+    python bench/mutation.py --list-survivors         and where each survivor is, and what it changes
 
-A mutant is one comparison, one `and`/`or`, one `not`, one number, one `True`/`False` or one plus that is
-another. It is killed where the module's own tests fail or run into a minute. Each runs in a fork of a process
-that has pytest and the tests' libraries loaded. Results are kept below .cache by the text of module and
-tests, so that a second run tries only what changed. Which mutants are tried is drawn with a fixed seed.
+A mutant is another comparison or operator, `or` for `and`, a condition that is left out, one more or one
+less `not`, `min` for `max`, a number that is one larger, `True` for `False`. It is killed where a test of
+the module's own fails, or cannot be collected. Every mutant has a process of its own, forked from one in
+which the tests are collected: there it takes the place of the function's code, and those tests run, quickest
+first, that enter the function. What stands outside functions is imported anew, with all tests. A sample is
+drawn with a fixed seed.
 """
 
 import argparse
 import ast
-import copy
-import hashlib
+import gc
+import importlib
 import importlib.abc
 import importlib.machinery
 import json
@@ -21,21 +24,32 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from inspect import CO_OPTIMIZED
+from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache/mutation.json"
-LIMIT_SECONDS = 60
+SEED = 8
+MODULE_SECONDS = 120
+"""For all tests of a module, where what stands outside its functions has the fault."""
+
 TARGETS = {
     "verdict/gate": ("tests/verdict/test_gate.py",),
     "verdict/grounding": ("tests/verdict/test_grounding.py",),
-    "verdict/quotes": ("tests/verdict/test_quotes.py", "tests/verdict/test_grounding.py"),
+    "verdict/quotes": ("tests/verdict/test_quotes.py", "tests/verdict/test_weakened_edits.py"),
     "agents/budget": ("tests/agents/test_budget.py",),
-    "agents/loop": ("tests/agents/test_loop.py",),
+    "agents/loop": ("tests/agents/test_loop.py", "tests/agents/test_loop_on_the_wire.py"),
 }
 """Modules by their path in the package, and the tests that must see a fault in them."""
 
@@ -44,61 +58,193 @@ _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
 _COUNTED: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
 }  # fmt: skip
+_CHOSEN = {"min": "max", "max": "min"}
+
+Function = tuple[str, int]
+"""A function by its qualified name and first line."""
 
 
-def change(node: ast.AST) -> ast.AST | None:
-    """The node with one fault, or None where it has nothing to change."""
-    made = copy.deepcopy(node)
-    match made:
-        case ast.Compare(ops=[op, *_]) if type(op) in _COMPARED:
-            made.ops[0] = _COMPARED[type(op)]()
-        case ast.BoolOp():
-            made.op = ast.Or() if isinstance(made.op, ast.And) else ast.And()
-        case ast.BinOp(op=op) if type(op) in _COUNTED:
-            made.op = _COUNTED[type(op)]()
-        case ast.UnaryOp(op=ast.Not()):
-            return made.operand
-        case ast.Constant(value=bool()):
-            made.value = not made.value
-        case ast.Constant(value=int() | float() as value):
-            made.value = value + 1
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one fault: where, what it says, and the functions that it changes (none: the rest)."""
+
+    line: int
+    said: str
+    module: CodeType
+    functions: dict[Function, CodeType]
+
+
+def changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """Fields of the node with another value each, one fault at a time."""
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            yield "op", ast.Or() if isinstance(op, ast.And) else ast.And()
+            without = ast.Constant(isinstance(op, ast.And))
+            for at, value in enumerate(values):
+                if not isinstance(value, ast.Constant):
+                    yield "values", [*values[:at], without, *values[at + 1 :]]
+        case ast.Compare(ops=ops):
+            known = [(at, _COMPARED[type(op)]) for at, op in enumerate(ops) if type(op) in _COMPARED]
+            yield from (("ops", [*ops[:at], other(), *ops[at + 1 :]]) for at, other in known)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield "operand", ast.UnaryOp(ast.Not(), operand)
         case _:
-            return None
-    return made
+            yield from _changed_values(node)
 
 
-class _Swap(ast.NodeTransformer):
-    """Puts the fault into the node with this number, counted over all that can have one."""
-
-    def __init__(self, wanted: int) -> None:
-        self.left, self.said = wanted, ""
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        made = change(node)
-        if made is not None:
-            self.left -= 1
-            if self.left == -1:
-                self.said = f"line {node.lineno}: `{ast.unparse(node)}` -> `{ast.unparse(made)}`"  # type: ignore[attr-defined]
-                return made
-        return self.generic_visit(node)
+def _changed_values(node: ast.AST) -> Iterator[tuple[str, object]]:
+    match node:
+        case ast.BinOp(op=op) if type(op) in _COUNTED:
+            yield "op", _COUNTED[type(op)]()
+        case ast.Call(func=ast.Name(id=name)) if name in _CHOSEN:
+            yield "func", ast.Name(_CHOSEN[name], ast.Load())
+        case ast.Constant(value=bool() as value):
+            yield "value", not value
+        case ast.Constant(value=int() | float() as value):
+            yield "value", value + 1
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Every mutant of a module: what it changes, and its source. String annotations stay as they are."""
-    for number in range(sum(change(node) is not None for node in ast.walk(ast.parse(source)))):
-        swap = _Swap(number)
-        tree = swap.visit(ast.parse(source))
-        if swap.said:
-            yield swap.said, ast.unparse(ast.fix_missing_locations(tree))
+def key_of(code: CodeType) -> Function:
+    """The name of a function's code."""
+    return code.co_qualname, code.co_firstlineno
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module another source."""
+def functions(code: CodeType) -> dict[Function, CodeType]:
+    """The functions and methods of a module, without those inside others."""
+    found: dict[Function, CodeType] = {}
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType) and not inner.co_flags & CO_OPTIMIZED:
+            found |= functions(inner)
+        elif isinstance(inner, CodeType) and not inner.co_name.startswith("<"):
+            found[key_of(inner)] = inner
+    return found
 
-    def __init__(self, name: str, source: str) -> None:
-        self.name, self.source = name, source
+
+def mutants(file: Path) -> Iterator[Mutant]:
+    """Every mutant of a module whose byte code is another one."""
+    tree = ast.parse(file.read_text())
+    whole = compile(tree, str(file), "exec")
+    as_is = functions(whole)
+    for node in [*ast.walk(tree)]:
+        for field, value in changes(node):
+            before, kept = ast.unparse(node), getattr(node, field)
+            setattr(node, field, value)
+            said = f"`{before}` -> `{ast.unparse(node)}`"
+            code = compile(ast.fix_missing_locations(tree), str(file), "exec")
+            setattr(node, field, kept)
+            changed = {key: inner for key, inner in functions(code).items() if inner != as_is[key]}
+            if code != whole:
+                yield Mutant(node.lineno, said, code, changed)  # type: ignore[attr-defined] # they are expressions
+
+
+Send = Callable[[object], None]
+
+
+def in_fork(work: Callable[[Send], object], seconds: float = 0) -> Iterator[Any]:
+    """What ``work`` sends from a process of its own, as JSON; then what ended it early."""
+    sys.stdout.flush()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        pipe = os.fdopen(write, "w")
+        code = 1
+        with suppress(BaseException):
+            work(lambda item: print(json.dumps(item), file=pipe, flush=True))
+            code = 0
+        os._exit(code)
+    os.close(write)
+    with os.fdopen(read) as lines:
+        yield from map(json.loads, lines)
+    if status := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        yield signal.Signals(-status).name if status < 0 else "error"
+
+
+def run_pytest(tests: Sequence[str], plugin: object = None) -> int:
+    """Run tests and print nothing; pytest's exit code."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    plugins = [plugin] if plugin else []
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=plugins))
+
+
+class Trials:
+    """A pytest plugin: where the collected tests would run, they are run for each mutant instead.
+
+    Sends whether all tests pass without a fault; then, of each mutant, its number and what became of it.
+    """
+
+    def __init__(self, file: Path, tried: Sequence[Mutant], until: float, send: Send) -> None:
+        self.file, self.tried, self.until, self.send = str(file), tried, until, send
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Nothing of ours runs in this process, so that each fork begins from the same state."""
+        *measured, loaded = in_fork(partial(self._measure, session))
+        if len(measured) < len(session.items):
+            return True
+        for name in loaded:
+            with suppress(Exception):  # some modules are made by hand
+                importlib.import_module(name)
+        live = [item for item in gc.get_objects() if isinstance(item, FunctionType)]
+        by_key = {key_of(item.__code__): item for item in live if item.__code__.co_filename == self.file}
+        quickest = sorted(zip(measured, session.items, strict=True), key=lambda pair: pair[0][0])
+        self.send(True)
+        for number, mutant in enumerate(self.tried):
+            if mutant.functions and time.monotonic() < self.until:
+                keys = [list(key) for key in mutant.functions]
+                seeing = [pair for pair in quickest if any(key in pair[0][1] for key in keys)]
+                work = partial(self._try, [item for _, item in seeing], mutant, by_key)
+                [end] = in_fork(work, 10 + 5 * sum(seconds for (seconds, _), _ in seeing))
+                self.send((number, end))
+        return True
+
+    def _measure(self, session: pytest.Session, send: Send) -> None:
+        """Send each test's seconds and the functions that it enters; at the end all that got imported."""
+        entered: set[Function] = set()
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            if event == "call" and frame.f_code.co_filename == self.file:
+                entered.add(key_of(frame.f_code))
+
+        threading.setprofile(note)
+        for item in session.items:
+            entered.clear()
+            start = time.monotonic()
+            sys.setprofile(note)
+            passed = run_items([item])
+            sys.setprofile(None)
+            if passed:
+                send((time.monotonic() - start, [*entered]))
+        send([*sys.modules])
+
+    @staticmethod
+    def _try(
+        seeing: Sequence[pytest.Item], mutant: Mutant, live: dict[Function, FunctionType], send: Send
+    ) -> None:
+        for key, code in mutant.functions.items():
+            live[key].__code__ = code
+        send("survived" if run_items(seeing) else "killed")
+
+
+def run_items(items: Sequence[pytest.Item]) -> bool:
+    """Whether these tests pass, up to the first that does not."""
+    for item, following in pairwise([*items, None]):
+        assert item
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            return False
+    return True
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives one module another code."""
+
+    def __init__(self, name: str, code: CodeType) -> None:
+        self.name, self.code = name, code
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -107,84 +253,72 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self) if fullname == self.name else None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the mutant's source as the module."""
-        exec(compile(self.source, f"<mutant of {self.name}>", "exec"), module.__dict__)
+        """Run the mutant as the module."""
+        exec(self.code, module.__dict__)
 
 
-def is_killed(name: str, source: str, tests: Sequence[str]) -> bool:
-    """Whether the tests fail on this source, in a process of their own."""
-    child = os.fork()
-    if child == 0:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        signal.alarm(LIMIT_SECONDS)
-        sys.meta_path.insert(0, _Finder(name, source))
-        import pytest  # noqa: PLC0415 - the parent has it
-
-        # pytest's exit code 1: tests failed; 2 and more: they could not even be collected.
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])))
-    return os.waitpid(child, 0)[1] != 0
+def import_and_try(name: str, mutant: Mutant, tests: Sequence[str], send: Send) -> None:
+    """Send what becomes of a mutant outside functions, where all tests run on it."""
+    sys.meta_path.insert(0, Finder(name, mutant.module))
+    send("killed" if run_pytest(tests) else "survived")
 
 
-def load_libraries() -> None:
-    """Import what every test needs once, and nothing of ours."""
-    import anthropic  # noqa: PLC0415 - once, and not for --help
-    import hypothesis  # noqa: PLC0415 - once, and not for --help
-    import pydantic  # noqa: PLC0415 - once, and not for --help
-    import pytest  # noqa: PLC0415 - once, and not for --help
-
-    assert all((anthropic, hypothesis, pydantic, pytest))
-    assert not any(name.startswith("reviewbot") for name in sys.modules)
-
-
-def run_module(target: str, most: int, until: float, kept: dict[str, bool]) -> tuple[int, int, list[str]]:
-    """Mutants that exist, those that were tried, and what the surviving ones change.
+def try_module(target: str, tried: Sequence[Mutant], seconds: float) -> dict[int, str]:
+    """What became of each mutant that there was time for, by its number.
 
     Raises SystemExit where the tests fail without any fault, as then every mutant would seem killed.
     """
-    file, tests = ROOT / f"reviewbot/{target}.py", TARGETS[target]
-    source, name = file.read_text(), f"reviewbot.{target.replace('/', '.')}"
-    if is_killed(name, source, tests):
+    file, tests, until = ROOT / f"reviewbot/{target}.py", TARGETS[target], time.monotonic() + seconds
+    assert not any(name.startswith("reviewbot") for name in sys.modules)
+    results = in_fork(lambda send: run_pytest(tests, Trials(file, tried, until, send)))
+    if next(results, None) is not True:
         sys.exit(f"The tests of {target} fail as it is.")
-    every = [*mutants(source)]
-    read = "\0".join([source, *((ROOT / test).read_text() for test in tests)])
-    digest = hashlib.sha256(read.encode()).hexdigest()[:16]
-    chosen = random.Random(8).sample(every, min(most, len(every)))
-    tried, survivors = 0, []
-    for said, mutant in chosen:
-        key = f"{target} {digest} {said}"
-        if key not in kept:
-            if time.monotonic() > until:
-                continue
-            kept[key] = is_killed(name, mutant, tests)
-            CACHE.parent.mkdir(exist_ok=True)
-            CACHE.write_text(json.dumps(kept, indent=0))
-        tried += 1
-        survivors += [] if kept[key] else [said]
-    return len(every), tried, sorted(survivors)
+    ends: dict[int, str] = dict(results)
+    for number, mutant in enumerate(tried):
+        if not mutant.functions and time.monotonic() < until:
+            work = partial(import_and_try, f"reviewbot.{target.replace('/', '.')}", mutant, tests)
+            [ends[number]] = in_fork(work, MODULE_SECONDS)
+    return ends
+
+
+def load_libraries() -> None:
+    """Import what the tests need once, and nothing of ours."""
+    for name in ("anthropic", "hypothesis", "pydantic"):
+        importlib.import_module(name)
 
 
 def main() -> None:
-    """Print the table and the survivors."""
+    """Print the table, and the survivors where they are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--module", choices=TARGETS, action="append", help="only this one (repeatable)")
-    parser.add_argument("--most", type=int, default=60, metavar="N", help="mutants a module (default: 60)")
-    parser.add_argument("--seconds", type=float, default=3_600, metavar="S", help="in all (default: an hour)")
+    parser.add_argument("--line", type=int, action="append", help="only mutants of this line (repeatable)")
+    parser.add_argument("--most", type=int, default=10_000, metavar="N", help="a module (default: all)")
+    parser.add_argument(
+        "--seconds", type=float, default=3_600, metavar="S", help="a module (default: an hour)"
+    )
+    parser.add_argument("--list-survivors", action="store_true", help="file, line and change of each")
     options = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     load_libraries()
-    kept: dict[str, bool] = {}
-    with suppress(OSError, ValueError):
-        kept = json.loads(CACHE.read_text())
-    until, left = time.monotonic() + options.seconds, []
-    print("| module | mutants | tried | killed | survived |\n|---|---|---|---|---|")
+    print("| module | mutants | tried | killed | timed out | survived | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    listed = []
     for target in options.module or TARGETS:
-        every, tried, survivors = run_module(target, options.most, until, kept)
-        print(f"| `{target}` | {every} | {tried} | {tried - len(survivors)} | {len(survivors)} |", flush=True)
-        left += [f"- `{target}` {said}" for said in survivors]
-    print("\n".join(["", "Survivors:", *left] if left else ["", "No mutant survived."]))
+        file = f"reviewbot/{target}.py"
+        every = [each for each in mutants(ROOT / file) if each.line in (options.line or [each.line])]
+        tried = random.Random(SEED).sample(every, min(options.most, len(every)))
+        start = time.monotonic()
+        ends = try_module(target, tried, options.seconds)
+        count = Counter(ends.values())
+        numbers = len(every), len(ends), count["killed"], count["SIGALRM"], count["survived"]
+        print(f"| `{target}`", *numbers, f"{time.monotonic() - start:.0f} |", sep=" | ", flush=True)
+        alive = [
+            (tried[number].line, tried[number].said, end) for number, end in ends.items() if end != "killed"
+        ]
+        listed += [f"{file}:{line}: {said} ({end})" for line, said, end in sorted(alive)]
+    if options.list_survivors:
+        print("", *(listed or ["No mutant survived."]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def _remarks(coverage: Coverage) -> list[Reason]:
             Reason("all_excluded", "Every changed file is excluded by a named rule: nothing was reviewed.")
         ]
     share = coverage.secret_scan_share
-    if share is None or share == 0:
+    if not share:
         return []
     detail = f"The secret scan alone read {share:.0%} of the added lines."
     return [Reason("secret_scan_only", detail)]

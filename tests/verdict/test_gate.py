@@ -82,6 +82,12 @@ def test_severity_is_compared_with_fail_on(fail_on: Severity, severity: Severity
     assert (verdict.conclusion is Conclusion.FAIL) is blocks
 
 
+def test_a_finding_that_is_just_sure_enough_blocks() -> None:
+    rules = GateRules(threshold=Threshold(minimum_confidence=0.7))
+    assert decide([changed(confidence=0.7)], READ, [], rules).conclusion is Conclusion.FAIL
+    assert decide([changed(confidence=0.69)], READ, [], rules).conclusion is Conclusion.PASS
+
+
 def test_a_path_may_have_a_threshold_of_its_own() -> None:
     rules = GateRules(by_path={"a.py": Threshold(Severity.CRITICAL)})
     assert decide([BLOCKER], READ, [], rules).conclusion is Conclusion.PASS
@@ -133,6 +139,11 @@ def test_a_pass_names_the_share_that_only_the_secret_scan_read() -> None:
     verdict = decide([], Coverage(rows), [], GateRules())
     assert verdict.conclusion is Conclusion.PASS
     assert "75%" in verdict.reasons[0].detail
+
+
+def test_a_pass_of_a_change_that_only_deletes_names_no_share_of_added_lines() -> None:
+    rows = (CoverageRow("a.go", CoverageStatus.REVIEWED, ("detect-secrets",), "", 0, 5),)
+    assert decide([], Coverage(rows), [], GateRules()).reasons == ()
 
 
 @given(
