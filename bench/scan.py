@@ -27,8 +27,8 @@ from cost import answer_shortly
 from reviewbot.change.policy_file import Asked
 from reviewbot.journal import Journal
 from reviewbot.request import Request
-from reviewbot.scan import scan_local
-from reviewbot.scan_options import ScanOptions
+from reviewbot.scan.options import ScanOptions
+from reviewbot.scan.run import scan_local
 from reviewbot.testing import BEHAVIOURS, Behaviour, ScriptedModel
 
 FAULT = (

@@ -27,8 +27,8 @@ from reviewbot.publish.files import prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.sanitize import one_line
 from reviewbot.request import Request
-from reviewbot.scan import scan_local
-from reviewbot.scan_options import parse_scan_options
+from reviewbot.scan.options import parse_scan_options
+from reviewbot.scan.run import scan_local
 from reviewbot.signals import Terminated, raise_on_signals
 from reviewbot.steps import Step
 from reviewbot.telemetry import Telemetry, open_telemetry, run_of, tell_verdict
@@ -91,8 +91,8 @@ def _review(options: argparse.Namespace) -> int:
             raise UsageError("`--journal full` is for the review of a whole change.", help="Leave it out.")
     if not options.prove:
         return _report(options, review_change)
-    from reviewbot.prove import ProveRequest  # noqa: PLC0415 - nobody else runs code
-    from reviewbot.prove_review import ask_consent, prove_review  # noqa: PLC0415 - as above
+    from reviewbot.prove.review import ask_consent, prove_review  # noqa: PLC0415 - as above
+    from reviewbot.prove.run import ProveRequest  # noqa: PLC0415 - nobody else runs code
 
     if not options.test_command:
         raise UsageError(
@@ -198,13 +198,13 @@ def _write(review: Review, folder: Path, journal: Journal) -> OutputError | None
 
 
 def _action(_: argparse.Namespace) -> int:
-    from reviewbot.action import run_action  # noqa: PLC0415 - nobody else needs it
+    from reviewbot.action.entrypoint import run_action  # noqa: PLC0415 - nobody else needs it
 
     return run_action(os.environ)
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from reviewbot.prove import ProveRequest, run_prove  # noqa: PLC0415 - nobody else runs code
+    from reviewbot.prove.run import ProveRequest, run_prove  # noqa: PLC0415 - nobody else runs code
 
     request = ProveRequest(
         patch=options.patch,
@@ -228,7 +228,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from reviewbot.github_here import shared_policy_here  # noqa: PLC0415 - nobody else needs it
+    from reviewbot.github.here import shared_policy_here  # noqa: PLC0415 - nobody else needs it
 
     request = _request(options)
     shared = shared_policy_here(os.environ)

@@ -22,8 +22,8 @@ from reviewbot.credentials import KEY, URL, Kind, find_credentials
 from reviewbot.engine import choose_engine
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.analyzers import run_analyzers
-from reviewbot.github_api import GitHub, GitHubDenied, GitHubNotFound
-from reviewbot.github_here import connect_here, token_here
+from reviewbot.github.api import GitHub, GitHubDenied, GitHubNotFound
+from reviewbot.github.here import connect_here, token_here
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.settings import POLICY_PATH, Settings
 

@@ -7,7 +7,7 @@ from reviewbot import __version__
 from reviewbot.core import Severity
 from reviewbot.publish.files import FORMATS
 from reviewbot.request import AGENTS
-from reviewbot.scan_options import add_scan_options, given
+from reviewbot.scan.options import add_scan_options, given
 
 EXIT_CODES = """\
 exit codes:

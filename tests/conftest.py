@@ -8,7 +8,7 @@ from hypothesis import settings
 from tests.repositories import SHARED_DATA, Sandbox
 
 if TYPE_CHECKING:
-    from tests.test_action import Bench
+    from tests.action.test_action import Bench
 
 # The same examples in every run: a red test must be the change's fault. `make fuzz` looks for new ones.
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -24,11 +24,11 @@ def sandbox(tmp_path: Path) -> Sandbox:
 @pytest.fixture
 def bench(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Bench"]:
     """The action beside a fake GitHub, which must have had nothing to refuse for its form."""
+    from tests.action.test_action import Bench
     from tests.github.fake import FakeGitHub
-    from tests.test_action import Bench
 
     # The process that runs the tests must not become somebody else; the test in a process of its own does.
-    monkeypatch.setattr("reviewbot.action.owner_to_become", lambda workspace: None)
+    monkeypatch.setattr("reviewbot.action.entrypoint.owner_to_become", lambda workspace: None)
     with FakeGitHub() as fake:
         monkeypatch.setenv("SSL_CERT_FILE", str(fake.ca_file))
         yield Bench(fake, sandbox, tmp_path)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.action.test_action import CLEAN, FAULT
+from tests.action.test_yml import BIN, ROOT, tool
 from tests.repositories import Sandbox
-from tests.test_action import CLEAN, FAULT
-from tests.test_action_yml import BIN, ROOT, tool
 
 FOLDER = ROOT / ".github/examples/elsewhere"
 GITLAB, CIRCLE, JENKINS = (FOLDER / name for name in ("gitlab-ci.yml", "circleci.yml", "Jenkinsfile"))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from reviewbot.github_answers import CALLED
-from reviewbot.github_api import Call, GitHubError
+from reviewbot.github.answers import CALLED
+from reviewbot.github.api import Call, GitHubError
 from reviewbot.text import one_line
 
 MOST_AUTHORS = 20

@@ -17,7 +17,7 @@ from pathlib import Path
 from reviewbot.change.hardening import HARDENED, find_git, full_id, git_env, last_line, make_store
 from reviewbot.core import Sha
 from reviewbot.errors import ReviewbotError
-from reviewbot.github_connection import OWN_AUTHORITY, ca_file, check_https
+from reviewbot.github.connection import OWN_AUTHORITY, ca_file, check_https
 
 SECONDS = 600
 """A fetch that takes longer is given up."""

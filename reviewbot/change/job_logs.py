@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewbot.core import Sha
-from reviewbot.github_errors import GitHubDenied, GitHubError
+from reviewbot.github.errors import GitHubDenied, GitHubError
 from reviewbot.text import one_line, printable
 
 MOST_RUNS = 5

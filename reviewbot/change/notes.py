@@ -6,8 +6,8 @@ The comment itself is what is remembered: whoever edits or deletes it takes it b
 from collections.abc import Iterable
 
 from reviewbot.change.command import MOST_AUTHORS, Rights, Verb, may_command, parse_command
-from reviewbot.github_api import Call
-from reviewbot.github_errors import GitHubError
+from reviewbot.github.api import Call
+from reviewbot.github.errors import GitHubError
 
 MOST_NOTES = 10
 """Notes of one conversation that prompts get; the newest count."""

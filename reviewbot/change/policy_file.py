@@ -7,7 +7,7 @@ from pathlib import Path
 from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import PolicyError
-from reviewbot.github_answers import SharedPolicy
+from reviewbot.github.answers import SharedPolicy
 from reviewbot.settings import POLICY_PATH, Policy, Settings, resolve_settings
 from reviewbot.tighten import tighten_settings
 

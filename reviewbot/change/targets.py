@@ -18,7 +18,7 @@ from reviewbot.change.payload import (
 )
 from reviewbot.core import Sha, Trigger
 from reviewbot.errors import ReviewbotError, SameRevisions, UsageError
-from reviewbot.github_api import (
+from reviewbot.github.api import (
     Call,
     Conversation,
     GitHub,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewbot.core import Conclusion, CoverageRow, Finding, Review, Sha, Side, Trigger, TriggerKind
-from reviewbot.github_api import GitHubDenied, GitHubError
+from reviewbot.github.api import GitHubDenied, GitHubError
 from reviewbot.publish import summary
 from reviewbot.publish.markdown import markdown_ledger, render_markdown
 from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line, terminal_text

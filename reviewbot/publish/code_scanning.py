@@ -17,8 +17,8 @@ from typing import Protocol
 from reviewbot.core import Review, Sha, TriggerKind
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.sarif_report import render_sarif
-from reviewbot.github_api import GitHubError, GitHubNotFound
-from reviewbot.github_errors import GitHubDenied
+from reviewbot.github.api import GitHubError, GitHubNotFound
+from reviewbot.github.errors import GitHubDenied
 from reviewbot.publish.memory import is_complete
 from reviewbot.text import one_line
 

@@ -15,8 +15,8 @@ from reviewbot.change.command import (
 )
 from reviewbot.change.payload import CommentEvent
 from reviewbot.core import Review
-from reviewbot.github_answers import Conversation
-from reviewbot.github_api import GitHubError
+from reviewbot.github.answers import Conversation
+from reviewbot.github.api import GitHubError
 from reviewbot.publish.costs import Keeper, add_cost
 from reviewbot.publish.markers import Scope
 from reviewbot.publish.replies import (

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from reviewbot.core import Review
 from reviewbot.earlier import MOST_NANO, NANO, Round, render_round
-from reviewbot.github_answers import Conversation
-from reviewbot.github_errors import GitHubError
+from reviewbot.github.answers import Conversation
+from reviewbot.github.errors import GitHubError
 from reviewbot.publish.markers import Scope, summary_marker
 from reviewbot.publish.memory import charged_nano
 from reviewbot.publish.threads import find_summary

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from reviewbot.core import Review, Sha
 from reviewbot.earlier import Remembered, render_round
-from reviewbot.github_api import (
+from reviewbot.github.api import (
     Conversation,
     GitHubDenied,
     GitHubError,

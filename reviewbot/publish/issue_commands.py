@@ -1,12 +1,12 @@
 """Following a command below an issue: only the tracking issue of scans takes one, a note for the agents.
 
-The comment itself is the note: `action_scan` reads it from there.
+The comment itself is the note: `action.scan` reads it from there.
 """
 
 from reviewbot.change.command import Command, Verb, may_command, parse_command
 from reviewbot.change.payload import CommentEvent
-from reviewbot.github_api import GitHub
-from reviewbot.github_issues import read_talk
+from reviewbot.github.api import GitHub
+from reviewbot.github.issues import read_talk
 from reviewbot.publish.commands import Followed, react
 from reviewbot.publish.markers import Scope
 from reviewbot.publish.replies import (

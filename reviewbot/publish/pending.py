@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewbot.core import Sha
-from reviewbot.github_answers import Conversation, PendingReview
-from reviewbot.github_api import GitHubError
+from reviewbot.github.answers import Conversation, PendingReview
+from reviewbot.github.api import GitHubError
 from reviewbot.publish.inline import InlineComment
 from reviewbot.publish.markers import Scope, read_finding_markers
 

@@ -1,6 +1,6 @@
 """The proof of a fix in the summary comment: one paragraph above the marker, put in or replaced. Pure."""
 
-from reviewbot.prove_result import Proof
+from reviewbot.prove.result import Proof
 from reviewbot.publish.sanitize import markdown_text, one_line
 
 ROOM = 2_000

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from reviewbot.change.command import Command, Verb
 from reviewbot.core import Finding, Review
-from reviewbot.github_answers import CALLED, Conversation, OwnComment
+from reviewbot.github.answers import CALLED, Conversation, OwnComment
 from reviewbot.publish import summary
 from reviewbot.publish.comment import render_link
 from reviewbot.publish.costs import render_costs

@@ -13,7 +13,7 @@ from reviewbot.change.notes import OncePerPerson, read_notes
 from reviewbot.change.targets import Target
 from reviewbot.core import Review
 from reviewbot.earlier import Round, parse_round
-from reviewbot.github_answers import Conversation, OwnComment
+from reviewbot.github.answers import Conversation, OwnComment
 from reviewbot.publish.markers import Marker, Scope, gone_marker, read_marker
 from reviewbot.publish.memory import forgotten_note, is_complete
 from reviewbot.publish.sanitize import markdown_text, one_line

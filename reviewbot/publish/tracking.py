@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reviewbot.core import Review
-from reviewbot.github_api import GitHub
-from reviewbot.github_errors import GitHubDenied, GitHubNotFound
-from reviewbot.github_issues import OwnIssue, create_issue, edit_issue, read_own_issues
+from reviewbot.github.api import GitHub
+from reviewbot.github.errors import GitHubDenied, GitHubNotFound
+from reviewbot.github.issues import OwnIssue, create_issue, edit_issue, read_own_issues
 from reviewbot.publish.markers import Scope, read_marker
 from reviewbot.publish.tracking_issue import (
     TITLE,

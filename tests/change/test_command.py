@@ -13,7 +13,7 @@ from reviewbot.change.command import (
     parse_command,
     read_dismissals,
 )
-from reviewbot.github_api import Call, GitHubDenied
+from reviewbot.github.api import Call, GitHubDenied
 
 ONE = "0123456789abcdef"
 

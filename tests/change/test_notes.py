@@ -1,6 +1,6 @@
 from reviewbot.change.command import LONGEST_NOTE, MOST_AUTHORS, Command, Verb, parse_command
 from reviewbot.change.notes import MOST_NOTES, OncePerPerson, read_notes
-from reviewbot.github_api import Call
+from reviewbot.github.api import Call
 from tests.change.test_command import People
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.action.test_yml import release_check
 from tests.container import image
 from tests.container.runner import GID, NAME, UID, Runner, describe
 from tests.github.events import pull_request_event
 from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
-from tests.test_action_yml import release_check
 
 pytestmark = [
     pytest.mark.container,

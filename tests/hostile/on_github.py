@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from reviewbot.action import run_action
+from reviewbot.action.entrypoint import run_action
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.behaviours import Behaviour
 from tests.github.events import pull_request_event
@@ -68,7 +68,10 @@ def github() -> Iterator[FakeGitHub]:
     with FakeGitHub() as fake:
         trust = {"SSL_CERT_FILE": str(fake.ca_file), "REQUESTS_CA_BUNDLE": str(fake.ca_file)}
         # The process that runs this must not become the owner of a folder.
-        with patch.dict(os.environ, trust), patch("reviewbot.action.owner_to_become", lambda workspace: None):
+        with (
+            patch.dict(os.environ, trust),
+            patch("reviewbot.action.entrypoint.owner_to_become", lambda workspace: None),
+        ):
             yield fake
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 # Not root's first steps: tests/container runs those where the process may become somebody else.
 START = (
-    "import os, sys, reviewbot.action as action; action.owner_to_become = lambda workspace: None; "
+    "import os, sys, reviewbot.action.entrypoint as action; action.owner_to_become = lambda workspace: None; "
     "sys.exit(action.run_action(os.environ))"
 )
 FETCHES = {"GIT_SSL_CAINFO", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}

@@ -11,7 +11,7 @@ import pytest
 from reviewbot.agents.subagents import review_with_agents
 from reviewbot.change.command import may_command, parse_command
 from reviewbot.change.payload import EventError, parse_event
-from reviewbot.github_api import GitHubError
+from reviewbot.github.api import GitHubError
 from reviewbot.publish.markers import Scope, read_marker, summary_marker
 from reviewbot.testing import Turn
 from reviewbot.testing.reader import read

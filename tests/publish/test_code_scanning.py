@@ -1,4 +1,4 @@
-"""What is handed to code scanning, by a recording double: tests/test_action_code_scanning.py has the sockets."""
+"""What is handed to code scanning, by a recording double: tests/action/test_code_scanning.py has the sockets."""
 
 import base64
 import gzip
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reviewbot.core import Conclusion, Reason, Review, TriggerKind
-from reviewbot.github_api import GitHubDenied, GitHubError, GitHubNotFound
-from reviewbot.github_errors import GitHubLost
+from reviewbot.github.api import GitHubDenied, GitHubError, GitHubNotFound
+from reviewbot.github.errors import GitHubLost
 from reviewbot.publish import code_scanning
 from reviewbot.publish.code_scanning import (
     MOST_BYTES,

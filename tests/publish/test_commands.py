@@ -1,4 +1,4 @@
-"""What is done for a comment, by a recording double: tests/test_action_commands.py has the real sockets."""
+"""What is done for a comment, by a recording double: tests/action/test_commands.py has the real sockets."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from reviewbot.change.command import Command, Verb
 from reviewbot.change.payload import CommentEvent
 from reviewbot.core import Sha
 from reviewbot.earlier import Round, render_round
-from reviewbot.github_answers import Call, Conversation, OwnComment
-from reviewbot.github_api import GitHubDenied, GitHubError
+from reviewbot.github.answers import Call, Conversation, OwnComment
+from reviewbot.github.api import GitHubDenied, GitHubError
 from reviewbot.publish.commands import SEEN, Followed, follow_command, report_review
 from reviewbot.publish.markers import Scope, finding_marker, read_marker, reply_marker, summary_marker
 from tests.publish import BASE, HEAD, finding, review

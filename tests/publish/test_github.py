@@ -19,7 +19,7 @@ from reviewbot.core import (
     Review,
     Sha,
 )
-from reviewbot.github_api import (
+from reviewbot.github.api import (
     Conversation,
     GitHubDenied,
     GitHubError,

@@ -9,7 +9,7 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Finding, Location, Review, Side
-from reviewbot.github_api import GitHub, GitHubLost
+from reviewbot.github.api import GitHub, GitHubLost
 from reviewbot.publish.checks import publish_check_run
 from reviewbot.publish.github import Posted, publish_to_pull_request
 from reviewbot.publish.markers import Scope, finding_marker

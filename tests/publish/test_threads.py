@@ -5,7 +5,7 @@ import pytest
 
 from reviewbot.core import Conclusion, Reason
 from reviewbot.earlier import Round, render_round
-from reviewbot.github_answers import Conversation, OwnComment, Thread
+from reviewbot.github.answers import Conversation, OwnComment, Thread
 from reviewbot.publish.markers import Scope, finding_marker, gone_marker, read_marker, summary_marker
 from reviewbot.publish.threads import find_summary, plan_retirements, standing
 from tests.publish import BASE, HEAD, finding, review

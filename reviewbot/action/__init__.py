@@ -1,0 +1,1 @@
+"""What the container of the action does; ``run`` tells it in order."""

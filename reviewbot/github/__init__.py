@@ -1,0 +1,1 @@
+"""GitHub's API: requests, answers, typed errors; no rule of ours."""

@@ -1,0 +1,1 @@
+"""Whether a patch mends the failing tests; ``run`` tells it in order."""

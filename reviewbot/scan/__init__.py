@@ -1,0 +1,1 @@
+"""Scans of a whole repository; ``run`` tells them in order."""
