@@ -42,6 +42,11 @@ def find_folder(package: Path) -> Path:
     return inside
 
 
+def read_template(name: str) -> str:
+    """The text of a template before anything is filled in."""
+    return (find_folder(_package()) / name).read_text(encoding="utf-8")
+
+
 @cache
 def digest_templates() -> str:
     """A digest of all templates, the agents' prompts among them."""

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from reviewbot import __version__
@@ -17,7 +16,7 @@ from reviewbot.agents.results import AgentsReview
 from reviewbot.agents.spec import SPECS
 from reviewbot.claims import Claim, Edit, Quote
 from reviewbot.core import ChangeSet, FileChange, Severity, Sha
-from reviewbot.templates import find_folder
+from reviewbot.templates import read_template
 from reviewbot.verdict.coverage import Readers
 
 FOLLOWS_THE_RUN = "test_fix"
@@ -42,9 +41,8 @@ class Reading:
 
 def hash_recipe(models: Mapping[str, str], instructions: Sequence[tuple[str, str]]) -> str:
     """A name for everything but the files that an agent's answer depends on: 32 hex digits."""
-    prompts = find_folder(Path(__file__).resolve().parent)
     agents = [
-        (name, spec.effort, spec.tools, asdict(spec.bounds), (prompts / spec.prompt).read_text("utf-8"))
+        (name, spec.effort, spec.tools, asdict(spec.bounds), read_template(spec.prompt))
         for name, spec in sorted(SPECS.items())
     ]
     whole = json.dumps([__version__, agents, sorted(models.items()), list(instructions)])
