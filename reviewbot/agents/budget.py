@@ -59,7 +59,7 @@ class Ledger:
     @property
     def left_usd(self) -> float:
         """Dollars that may still be reserved."""
-        return self.unspent_usd - self._held / NANO
+        return (self._limit - self._spent - self._lost - self._kept - self._held) / NANO
 
     def keep(self, usd: float) -> None:
         """Keep so much of the limit for later work; 0 lets it go."""
@@ -177,8 +177,9 @@ class Account:
         worst = self._prices.worst_case_usd(self._model, prompt_tokens, max_output_tokens)
         reservation = self._ledger.reserve(worst)
         if reservation is None:
+            cost = "an unknown sum" if worst is None else f"${worst:.4f}"
             raise OverBudget(
-                f"The next call may cost ${worst or 0:.4f}, and of the run's budget of "
+                f"The next call may cost {cost}, and of the run's budget of "
                 f"${self._ledger.limit_usd:.2f} only ${max(self._ledger.left_usd, 0):.4f} are left."
             )
         return reservation
