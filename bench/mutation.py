@@ -9,8 +9,8 @@ A mutant is another comparison or operator, `or` for `and`, a condition that is 
 less `not`, `min` for `max`, a number that is one larger, `True` for `False`. It is killed where a test of
 the module's own fails, or cannot be collected. Every mutant has a process of its own, forked from one in
 which the tests are collected: there it takes the place of the function's code, and those tests run, quickest
-first, that enter the function. What stands outside functions is imported anew, with all tests. A sample is
-drawn with a fixed seed.
+first, that run its line. What stands outside functions is imported anew, with all tests. A sample is drawn
+with a fixed seed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from inspect import CO_OPTIMIZED
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
@@ -68,9 +68,9 @@ Function = tuple[str, int]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module with one fault: where, what it says, and the functions that it changes (none: the rest)."""
+    """A module with one fault: its lines, what it says, the functions that it changes (none: the rest)."""
 
-    line: int
+    lines: range
     said: str
     module: CodeType
     functions: dict[Function, CodeType]
@@ -136,8 +136,12 @@ def mutants(file: Path) -> Iterator[Mutant]:
             setattr(node, field, kept)
             changed = {key: inner for key, inner in functions(code).items() if inner != as_is[key]}
             if code != whole:
-                yield Mutant(node.lineno, said, code, changed)  # type: ignore[attr-defined] # they are expressions
+                assert isinstance(node, ast.expr) and node.end_lineno
+                yield Mutant(range(node.lineno, node.end_lineno + 1), said, code, changed)
 
+
+Limited = tuple[pytest.Item, float]
+"""A test and the seconds that it may take, where 0 is no limit."""
 
 Send = Callable[[object], None]
 
@@ -191,49 +195,53 @@ class Trials:
                 importlib.import_module(name)
         live = [item for item in gc.get_objects() if isinstance(item, FunctionType)]
         by_key = {key_of(item.__code__): item for item in live if item.__code__.co_filename == self.file}
-        quickest = sorted(zip(measured, session.items, strict=True), key=lambda pair: pair[0][0])
+        tests = sorted(zip(measured, session.items, strict=True), key=lambda pair: pair[0][0])
         self.send(True)
         for number, mutant in enumerate(self.tried):
             if mutant.functions and time.monotonic() < self.until:
-                keys = [list(key) for key in mutant.functions]
-                seeing = [pair for pair in quickest if any(key in pair[0][1] for key in keys)]
-                work = partial(self._try, [item for _, item in seeing], mutant, by_key)
-                [end] = in_fork(work, 10 + 5 * sum(seconds for (seconds, _), _ in seeing))
+                limited = [
+                    (item, 10 + 5 * seconds)
+                    for (seconds, run), item in tests
+                    if any(line in run for line in mutant.lines)
+                ]
+                [end] = in_fork(partial(self._try, limited, mutant, by_key))
                 self.send((number, end))
         return True
 
     def _measure(self, session: pytest.Session, send: Send) -> None:
-        """Send each test's seconds and the functions that it enters; at the end all that got imported."""
-        entered: set[Function] = set()
+        """Send each test's seconds and the lines that it runs; at the end all that got imported."""
+        run: set[int] = set()
 
-        def note(frame: FrameType, event: str, _: object) -> None:
-            if event == "call" and frame.f_code.co_filename == self.file:
-                entered.add(key_of(frame.f_code))
+        def note(frame: FrameType, event: str, _: object) -> Any:
+            if frame.f_code.co_filename == self.file:
+                run.add(frame.f_lineno)
+                return note
+            return None
 
-        threading.setprofile(note)
+        threading.settrace(note)
         for item in session.items:
-            entered.clear()
+            run.clear()
             start = time.monotonic()
-            sys.setprofile(note)
-            passed = run_items([item])
-            sys.setprofile(None)
+            sys.settrace(note)
+            passed = run_items([(item, 0)])
+            sys.settrace(None)
             if passed:
-                send((time.monotonic() - start, [*entered]))
+                send((time.monotonic() - start, [*run]))
         send([*sys.modules])
 
     @staticmethod
     def _try(
-        seeing: Sequence[pytest.Item], mutant: Mutant, live: dict[Function, FunctionType], send: Send
+        seeing: Sequence[Limited], mutant: Mutant, live: dict[Function, FunctionType], send: Send
     ) -> None:
         for key, code in mutant.functions.items():
             live[key].__code__ = code
         send("survived" if run_items(seeing) else "killed")
 
 
-def run_items(items: Sequence[pytest.Item]) -> bool:
-    """Whether these tests pass, up to the first that does not."""
-    for item, following in pairwise([*items, None]):
-        assert item
+def run_items(items: Sequence[Limited]) -> bool:
+    """Whether these tests pass, up to the first that does not; ends the process where one takes too long."""
+    for (item, seconds), following in zip_longest(items, [item for item, _ in items[1:]]):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if item.session.testsfailed:
             return False
@@ -306,17 +314,16 @@ def main() -> None:
     listed = []
     for target in options.module or TARGETS:
         file = f"reviewbot/{target}.py"
-        every = [each for each in mutants(ROOT / file) if each.line in (options.line or [each.line])]
+        every = [each for each in mutants(ROOT / file) if each.lines[0] in (options.line or each.lines)]
         tried = random.Random(SEED).sample(every, min(options.most, len(every)))
         start = time.monotonic()
         ends = try_module(target, tried, options.seconds)
         count = Counter(ends.values())
         numbers = len(every), len(ends), count["killed"], count["SIGALRM"], count["survived"]
         print(f"| `{target}`", *numbers, f"{time.monotonic() - start:.0f} |", sep=" | ", flush=True)
-        alive = [
-            (tried[number].line, tried[number].said, end) for number, end in ends.items() if end != "killed"
-        ]
-        listed += [f"{file}:{line}: {said} ({end})" for line, said, end in sorted(alive)]
+        alive = [(tried[number], end) for number, end in ends.items() if end != "killed"]
+        alive.sort(key=lambda pair: pair[0].lines[0])
+        listed += [f"{file}:{mutant.lines[0]}: {mutant.said} ({end})" for mutant, end in alive]
     if options.list_survivors:
         print("", *(listed or ["No mutant survived."]), sep="\n")
 
