@@ -48,8 +48,11 @@ TARGETS = {
     "verdict/gate": ("tests/verdict/test_gate.py",),
     "verdict/grounding": ("tests/verdict/test_grounding.py",),
     "verdict/quotes": ("tests/verdict/test_quotes.py", "tests/verdict/test_weakened_edits.py"),
-    "agents/budget": ("tests/agents/test_budget.py",),
-    "agents/loop": ("tests/agents/test_loop.py", "tests/agents/test_loop_on_the_wire.py"),
+    "spend/budget": ("tests/spend/test_budget.py",),
+    "agents/conversation/loop": (
+        "tests/agents/conversation/test_loop.py",
+        "tests/agents/conversation/test_loop_on_the_wire.py",
+    ),
 }
 """Modules by their path in the package, and the tests that must see a fault in them."""
 

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from statistics import median
 
-from reviewbot.agents.failing_tests import look_at_tests
-from reviewbot.agents.prefetch import MOST_NAMES, Surroundings
-from reviewbot.agents.symbols import find_symbols
-from reviewbot.agents.tools import Toolbox
+from reviewbot.agents.view.failing_tests import look_at_tests
+from reviewbot.agents.view.prefetch import MOST_NAMES, Surroundings
+from reviewbot.agents.view.symbols import find_symbols
+from reviewbot.agents.view.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Evidence, Location, Severity
-from reviewbot.masking import Masker
+from reviewbot.secrets.masking import Masker
 
 
 def look_at(changes: ChangeSet, toolbox: Toolbox) -> list[tuple[float, float]]:

@@ -31,7 +31,8 @@ from xml.etree import ElementTree
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the changes come from tests/
 
 from reviewbot import cli
-from reviewbot.agents import loop, subagents
+from reviewbot.agents import subagents
+from reviewbot.agents.conversation import loop
 from reviewbot.agents.spec import SPECS
 from reviewbot.change.policy_file import Asked
 from reviewbot.journal import Journal

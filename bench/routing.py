@@ -21,7 +21,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from reviewbot.agents.floor import THRESHOLD, assess
+from reviewbot.agents.floor.risk import THRESHOLD, assess
 from reviewbot.change.diff import FilePatch, parse_diff
 from reviewbot.change.exclusions import excluded_by_name
 from reviewbot.core import FileChange

@@ -21,8 +21,8 @@ from typing import Any
 
 from cost import answer_shortly
 
-from reviewbot.agents.prices import LIST_PRICES
 from reviewbot.claims import Usage
+from reviewbot.spend.prices import LIST_PRICES
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.exchange import Served
 from reviewbot.testing.page import read_page

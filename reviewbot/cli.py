@@ -14,15 +14,15 @@ from pathlib import Path
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
-from reviewbot.config_text import render_config
 from reviewbot.core import Review
 from reviewbot.credentials import HELPER
 from reviewbot.engine import is_ci, will_ask_claude
 from reviewbot.errors import OutputError, ReviewbotError, UsageError
 from reviewbot.journal import PROVING, Journal
 from reviewbot.options import build_parser
-from reviewbot.patterns import parse_patterns
 from reviewbot.pipeline import review_change
+from reviewbot.policy.config_text import render_config
+from reviewbot.policy.patterns import parse_patterns
 from reviewbot.publish.files import prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.sanitize import one_line
@@ -31,7 +31,7 @@ from reviewbot.scan.options import parse_scan_options
 from reviewbot.scan.run import scan_local
 from reviewbot.signals import Terminated, raise_on_signals
 from reviewbot.steps import Step
-from reviewbot.telemetry import Telemetry, open_telemetry, run_of, tell_verdict
+from reviewbot.telemetry.spans import Telemetry, open_telemetry, run_of, tell_verdict
 from reviewbot.verdict.part import mark_part
 
 _COLLECT_AFTER = 20_000
@@ -243,7 +243,7 @@ def _schema(options: argparse.Namespace) -> int:
     if options.document == "report":
         from reviewbot.publish.report import report_json_schema as schema  # noqa: PLC0415
     else:
-        from reviewbot.policy_model import policy_json_schema as schema  # noqa: PLC0415
+        from reviewbot.policy.model import policy_json_schema as schema  # noqa: PLC0415
     sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
     return 0
 
@@ -252,7 +252,7 @@ def _request(options: argparse.Namespace) -> Request:
     names = ("engine", "fail_on", "on_incomplete", "fail_on_tests", "budget_usd")
     environment = _environment(options)
     if will_ask_claude(options.engine, environment) and options.command != "config":
-        from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
+        from reviewbot.agents.api.claude import preload  # noqa: PLC0415 - only where models are asked
 
         preload()
     return Request(

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from reviewbot.caps import Cap
 from reviewbot.claims import Edit
 from reviewbot.claims import Outcome as Outcome  # noqa: PLC0414 - had from here by all
 from reviewbot.ledger import Coverage as Coverage  # noqa: PLC0414 - had from here by all
 from reviewbot.ledger import CoverageRow as CoverageRow  # noqa: PLC0414
 from reviewbot.ledger import CoverageStatus as CoverageStatus  # noqa: PLC0414
 from reviewbot.severity import Severity as Severity  # noqa: PLC0414 - had from here by all
+from reviewbot.spend.caps import Cap
 
 Sha = str
 """A full object id: 40 hex digits (SHA-1) or 64 (SHA-256)."""

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from reviewbot.agents.claude import Claude, ModelError, connect
-from reviewbot.agents.model_facts import ModelFacts
+from reviewbot.agents.api.claude import Claude, ModelError, connect
+from reviewbot.agents.api.model_facts import ModelFacts
 from reviewbot.agents.spec import SPECS
-from reviewbot.caps import MONTH_HOLDS
 from reviewbot.change.events import local_trigger
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import Asked, read_settings
@@ -26,6 +25,7 @@ from reviewbot.github.api import GitHub, GitHubDenied, GitHubNotFound
 from reviewbot.github.here import connect_here, token_here
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.settings import POLICY_PATH, Settings
+from reviewbot.spend.caps import MONTH_HOLDS
 
 State = Literal["ok", "note", "FAIL"]
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from reviewbot.errors import OutputError
 from reviewbot.records import to_plain
-from reviewbot.telemetry import Telemetry
+from reviewbot.telemetry.spans import Telemetry
 
 VERSION = 1
 """Of the records that ``reviewbot replay`` reads; grows when one of them changes its meaning."""

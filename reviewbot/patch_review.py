@@ -13,8 +13,8 @@ from reviewbot.change.patched import patched
 from reviewbot.core import ChangeSet, Evidence, Finding, Outcome
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.collect import HandedIn, collect_evidence
-from reviewbot.masking import Masker
 from reviewbot.publish.patch import Patch, build_patch, head_reader
+from reviewbot.secrets.masking import Masker
 from reviewbot.settings import Settings, gate_rules
 from reviewbot.steps import Run, ask_agents
 from reviewbot.text import one_line

@@ -1,7 +1,7 @@
 """What a run was told to do: one frozen value that knows where each of its parts came from.
 
 The cascade, weakest first: built-in, the policies in their order, their ``paths:`` sections, the
-command line. Policy bytes are parsed in ``policy``, which is imported only where there are any.
+command line. Policy bytes are parsed in ``policy.file``, which is imported only where there are any.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
-from reviewbot.patterns import matching
+from reviewbot.policy.patterns import matching
 from reviewbot.text import printable
 
 Engine = Literal["auto", "claude", "analyzers"]

@@ -16,11 +16,11 @@ from reviewbot.errors import Interrupted, NoReview, RepositoryError, ReviewbotEr
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import VERSION, Journal
-from reviewbot.masking import Masker
-from reviewbot.purse import Purse
 from reviewbot.request import Request
+from reviewbot.secrets.masking import Masker
 from reviewbot.settings import Settings
 from reviewbot.signals import Terminated
+from reviewbot.spend.purse import Purse
 from reviewbot.templates import digest_templates
 from reviewbot.verdict.before import ReadBefore, digest_terms, files_read_before
 from reviewbot.verdict.coverage import Readers
@@ -30,8 +30,8 @@ from reviewbot.verdict.known import defer, is_deferrable
 from reviewbot.verdict.withholding import withhold
 
 if TYPE_CHECKING:
-    from reviewbot.agents.batches import Batches
-    from reviewbot.agents.claude import Claude
+    from reviewbot.agents.api.claude import Claude
+    from reviewbot.agents.batches.gathering import Batches
     from reviewbot.agents.results import Watch
     from reviewbot.agents.subagents import AgentsReview
 
@@ -165,9 +165,9 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
         if run.changes.head_sha not in run.recorded.agents:
             raise NoReview("The journal does not hold what the agents said of this code.")
         return run.recorded.agents[run.changes.head_sha]
-    from reviewbot.agents.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
-    from reviewbot.agents.prices import own_prices  # noqa: PLC0415
+    from reviewbot.agents.api.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
+    from reviewbot.spend.prices import own_prices  # noqa: PLC0415
 
     with ExitStack() as stack, run.step("asking the model agents"):
         provider = run.journal.telemetry.tracer_provider
@@ -240,9 +240,9 @@ def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitSta
     options = run.request.batches
     if options is None:
         return None
-    from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
-    from reviewbot.agents.batches import Batches  # noqa: PLC0415
-    from reviewbot.agents.prices import own_prices  # noqa: PLC0415
+    from reviewbot.agents.batches.gathering import Batches  # noqa: PLC0415
+    from reviewbot.agents.batches.ledger import BatchLedger  # noqa: PLC0415 - as above
+    from reviewbot.spend.prices import own_prices  # noqa: PLC0415
 
     ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository, options.key))
     prices = own_prices(settings.prices)
@@ -262,7 +262,7 @@ def conclude_batches(request: Request, review: Review) -> None:
     was_asked = review.outcomes or review.verdict.conclusion is not Conclusion.INCOMPLETE
     if options is None or options.state is None or is_left or not was_asked:
         return
-    from reviewbot.agents.batch_ledger import BatchLedger  # noqa: PLC0415 - as above
+    from reviewbot.agents.batches.ledger import BatchLedger  # noqa: PLC0415 - as above
 
     with BatchLedger(options.state, review.trigger.repository, options.key) as ledger:
         ledger.clear()

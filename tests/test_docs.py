@@ -11,7 +11,7 @@ import yaml
 
 from reviewbot.core import Severity
 from reviewbot.options import build_parser
-from reviewbot.policy import parse_policy
+from reviewbot.policy.file import parse_policy
 from reviewbot.publish.files import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -93,7 +93,7 @@ ABOUT_ANSWERS = {"inventor", "skipper"}
 """Behaviours that answer well and say what is not so: tests/test_agents_end_to_end.py has them."""
 
 ABOUT_BATCHES = {"expired", "canceled"}
-"""Ends that only an item of a batch has: tests/agents/test_batches.py has them."""
+"""Ends that only an item of a batch has: tests/agents/batches/test_gathering.py has them."""
 
 AGENTS: Mapping[str, Callable[[Json], bool]] = {
     "triage": lambda body: "haiku" in body["model"],

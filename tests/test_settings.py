@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewbot.config_text import render_config
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
-from reviewbot.policy import parse_policy
+from reviewbot.policy.config_text import render_config
+from reviewbot.policy.file import parse_policy
 from reviewbot.settings import (
     SCALARS,
     PathRule,
@@ -43,7 +43,7 @@ def test_importing_it_imports_nothing_heavy(module: str) -> None:
 
 def test_without_patterns_pathspec_stays_out() -> None:
     program = (
-        "import sys; from reviewbot.settings import *; from reviewbot.config_text import *;"
+        "import sys; from reviewbot.settings import *; from reviewbot.policy.config_text import *;"
         "settings = resolve_settings([], {'fail_on': 'low'});"
         "gate_rules(settings, ['a']); excluded_by(settings, 'a'); render_config(settings);"
         "sys.exit('pathspec' in sys.modules)"

@@ -30,7 +30,7 @@ from reviewbot.publish.files import PATCH, render, write_reports
 from reviewbot.publish.runner_files import RunnerFiles
 from reviewbot.publish.sanitize import one_line, terminal_text
 from reviewbot.scan.baseline import FILE_NAME, write_baseline
-from reviewbot.telemetry import open_telemetry, run_of, tell_verdict
+from reviewbot.telemetry.spans import open_telemetry, run_of, tell_verdict
 
 STOPPED = 128
 """Exit codes above this name the signal that ended the run."""

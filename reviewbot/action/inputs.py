@@ -15,7 +15,7 @@ from reviewbot.core import Severity
 from reviewbot.credentials import JOB_TOKEN, JOB_URL, RULE, is_set
 from reviewbot.errors import UsageError
 from reviewbot.github.answers import SharedPolicy
-from reviewbot.patterns import parse_patterns
+from reviewbot.policy.patterns import parse_patterns
 from reviewbot.request import AGENTS, parse_agents
 from reviewbot.scan.options import WAIT_SECONDS, parse_duration
 from reviewbot.settings import MAXIMUM_BUDGET_USD, POLICY_PATH, Engine, OnIncomplete

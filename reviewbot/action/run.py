@@ -144,7 +144,7 @@ class _Run:
                 return answered(self.trigger, followed)
             self.asked_by, self.command = event, followed.review
         if self._asks_claude():
-            from reviewbot.agents.claude import preload  # noqa: PLC0415 - only where models are asked
+            from reviewbot.agents.api.claude import preload  # noqa: PLC0415 - only where models are asked
 
             preload()
         with self.step("asking GitHub for the commits"):

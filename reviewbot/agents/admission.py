@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reviewbot.agents.budget import Ledger
-from reviewbot.agents.claude import Ask, Reply
+from reviewbot.agents.api.claude import Ask, Reply
+from reviewbot.agents.api.failures import PASSING
+from reviewbot.agents.conversation.loop import Asker, Run
 from reviewbot.agents.delivery import SIDE_BY_SIDE
-from reviewbot.agents.failures import PASSING
-from reviewbot.agents.loop import Asker, Run
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop
+from reviewbot.spend.budget import Ledger
 
 OUTAGES = 3
 """After so many tasks in a row that a model could not answer it is not asked again, but for one trial."""

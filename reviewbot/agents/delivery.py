@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reviewbot.agents.prices import LIST, Terms
 from reviewbot.agents.spec import AgentSpec
+from reviewbot.spend.prices import LIST, Terms
 
 SIDE_BY_SIDE = 4
 

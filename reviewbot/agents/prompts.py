@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reviewbot.agents.excerpts import render_file, render_list
-from reviewbot.agents.history import Prompt
+from reviewbot.agents.conversation.history import Prompt
 from reviewbot.agents.rules import CAUSES, CERTAINTY, SECURITY_RULES
 from reviewbot.agents.spec import AgentSpec
+from reviewbot.agents.view.excerpts import render_file, render_list
 from reviewbot.core import ChangeSet, FileChange
-from reviewbot.masking import MASK
+from reviewbot.secrets.masking import MASK
 from reviewbot.templates import render
 from reviewbot.text import cut, visible, visible_line
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reviewbot.agents.budget import Ledger
 from reviewbot.agents.gaps import explain_gaps, short_reason, stop_code, withheld_note
-from reviewbot.agents.prices import PriceList
 from reviewbot.agents.routes import Routes
 from reviewbot.agents.tasks import Entry, Readable, hidden_lines
 from reviewbot.claims import Outcome, Stop, Usage
 from reviewbot.core import Reason
 from reviewbot.earlier import READERS
+from reviewbot.spend.budget import Ledger
+from reviewbot.spend.prices import PriceList
 from reviewbot.text import one_line
 
 

@@ -7,9 +7,9 @@ says: the floor, and a result of an analyzer or of a SARIF file on a line that t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reviewbot.agents.excerpts import estimate_tokens, render_file
-from reviewbot.agents.floor import Signal, risk_signals
+from reviewbot.agents.floor.risk import Signal, risk_signals
 from reviewbot.agents.tasks import CLOSE_LOOK, RISKS, Entry
+from reviewbot.agents.view.excerpts import estimate_tokens, render_file
 from reviewbot.core import Evidence, FileChange, Sha, Side
 from reviewbot.severity import Severity
 from reviewbot.text import cut_middle, visible_line

@@ -9,18 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reviewbot.agents.admission import Warmth
-from reviewbot.agents.batches import Batches
-from reviewbot.agents.budget import Ledger
-from reviewbot.agents.claude import Claude
+from reviewbot.agents.api.claude import Claude
+from reviewbot.agents.api.lifecycle import Describer, Lifecycles
+from reviewbot.agents.batches.gathering import Batches
+from reviewbot.agents.conversation.history import Prompt, tokens_of, weigh
 from reviewbot.agents.delivery import LIVE
-from reviewbot.agents.excerpts import mask_changes, mask_evidence
-from reviewbot.agents.failing_tests import look_at_tests
-from reviewbot.agents.fixing import FixingRound
-from reviewbot.agents.history import Prompt, tokens_of, weigh
 from reviewbot.agents.journal_lines import record_routes
-from reviewbot.agents.lifecycle import Describer, Lifecycles
-from reviewbot.agents.prefetch import Surroundings
-from reviewbot.agents.prices import LIST_PRICES, PriceList
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
@@ -30,20 +24,26 @@ from reviewbot.agents.prompts import (
 )
 from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
 from reviewbot.agents.results import Ended, Progress, Watch, readers_of, sum_up
-from reviewbot.agents.rounds import SecurityRound
+from reviewbot.agents.rounds.second_look import look_again
+from reviewbot.agents.rounds.security import SecurityRound
+from reviewbot.agents.rounds.test_fix import FixingRound
+from reviewbot.agents.rounds.triage import TriageRound
 from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
-from reviewbot.agents.second_look import look_again
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.agents.task_runner import NO_FALLBACKS, TaskRunner
 from reviewbot.agents.tasks import Entry, Readable, failed_tests, plan_security, select_readable
-from reviewbot.agents.tools import Toolbox
-from reviewbot.agents.triage_round import TriageRound
+from reviewbot.agents.view.excerpts import mask_changes, mask_evidence
+from reviewbot.agents.view.failing_tests import look_at_tests
+from reviewbot.agents.view.prefetch import Surroundings
+from reviewbot.agents.view.tools import Toolbox
 from reviewbot.change.git import Repository
 from reviewbot.claims import Task
 from reviewbot.core import ChangeSet, Evidence, FileChange
 from reviewbot.hooks import NO_HOOKS, HookCalls, Hooks
 from reviewbot.journal import Journal
-from reviewbot.masking import Masker
+from reviewbot.secrets.masking import Masker
+from reviewbot.spend.budget import Ledger
+from reviewbot.spend.prices import LIST_PRICES, PriceList
 
 Job = tuple[Task, Prompt]
 

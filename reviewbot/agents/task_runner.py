@@ -5,23 +5,23 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from reviewbot.agents.admission import Admission
-from reviewbot.agents.budget import Ledger, scale_bound
+from reviewbot.agents.api.failures import PASSING
+from reviewbot.agents.conversation.history import Prompt
+from reviewbot.agents.conversation.loop import Asker, Run, run_agent
 from reviewbot.agents.delivery import Delivery
-from reviewbot.agents.failures import PASSING
 from reviewbot.agents.gaps import explain_stop, short_reason, stop_code
-from reviewbot.agents.history import Prompt
 from reviewbot.agents.journal_lines import record_end
-from reviewbot.agents.loop import Asker, Run, run_agent
-from reviewbot.agents.prices import MODELS
 from reviewbot.agents.results import Ended
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.agents.tasks import restore_names
-from reviewbot.agents.tools import Toolbox
+from reviewbot.agents.view.tools import Toolbox
 from reviewbot.claims import Claim, Outcome, Stop, Task
 from reviewbot.core import ChangeSet
 from reviewbot.hooks import HookCalls
 from reviewbot.journal import Journal
-from reviewbot.telemetry import task_of
+from reviewbot.spend.budget import Ledger, scale_bound
+from reviewbot.spend.prices import MODELS
+from reviewbot.telemetry.spans import task_of
 from reviewbot.text import one_line
 
 NO_FALLBACKS: Mapping[str, Sequence[str]] = MappingProxyType({})

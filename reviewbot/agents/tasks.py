@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reviewbot.agents.excerpts import (
+from reviewbot.agents.conversation.history import Prompt
+from reviewbot.agents.view.excerpts import (
     batch_files,
     estimate_tokens,
     is_withheld_change,
     render_file,
     with_whole_text,
 )
-from reviewbot.agents.history import Prompt
-from reviewbot.agents.neighbours import beside_imports
+from reviewbot.agents.view.neighbours import beside_imports
 from reviewbot.claims import Claim, Quote, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange, Sha
 from reviewbot.errors import RepositoryError

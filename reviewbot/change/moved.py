@@ -8,7 +8,7 @@ from reviewbot.change.exclusions import find_excluded
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, ChangeStatus, Sha
 from reviewbot.errors import UsageError
-from reviewbot.patterns import is_selected
+from reviewbot.policy.patterns import is_selected
 from reviewbot.settings import Settings
 
 NOT_ASKED = "not in the paths that were asked for"

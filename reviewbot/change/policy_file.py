@@ -8,8 +8,8 @@ from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import PolicyError
 from reviewbot.github.answers import SharedPolicy
+from reviewbot.policy.tighten import tighten_settings
 from reviewbot.settings import POLICY_PATH, Policy, Settings, resolve_settings
-from reviewbot.tighten import tighten_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def read_settings(repository: Repository, policy_sha: Sha, asked: Asked) -> tupl
 
 
 def _parse(data: bytes, where: str) -> Policy:
-    from reviewbot.policy import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is one
+    from reviewbot.policy.file import parse_policy  # noqa: PLC0415 - pydantic and yaml only where there is one
 
     return parse_policy(data, where)
 

@@ -6,8 +6,8 @@ from reviewbot.change.content import line_reader
 from reviewbot.core import ChangeSet, Sha
 from reviewbot.evidence.collect import Collected
 from reviewbot.evidence.known_formats import find_known_formats
-from reviewbot.masking import SHORTEST_VALUE, Masker, build_masker
 from reviewbot.request import Request
+from reviewbot.secrets.masking import SHORTEST_VALUE, Masker, build_masker
 
 HELD_NAMES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
 """Variables of the process that hold a secret of the run, whatever it was started by."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from reviewbot.agents.results import Progress
-from reviewbot.agents.verification import is_checked
+from reviewbot.agents.rounds.verification import is_checked
 from reviewbot.claims import Claim, Outcome
 from reviewbot.core import ChangeSet
 from reviewbot.errors import ReviewbotError

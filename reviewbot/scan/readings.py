@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from reviewbot import __version__
-from reviewbot.agents.floor import risk_signals
+from reviewbot.agents.floor.risk import risk_signals
 from reviewbot.agents.results import AgentsReview
 from reviewbot.agents.spec import SPECS
 from reviewbot.claims import Claim, Edit, Quote

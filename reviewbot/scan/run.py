@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from reviewbot.caps import explain_cap
 from reviewbot.change.events import resolve_commit
 from reviewbot.change.git import Repository
 from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
@@ -22,6 +21,7 @@ from reviewbot.request import BatchOptions, Request
 from reviewbot.scan.baseline import NOT_TRACKED, Known, find_baseline, write_baseline
 from reviewbot.scan.options import DEFAULTS, LAST, ScanOptions
 from reviewbot.scan.tree import ScannedTree, scan_tree
+from reviewbot.spend.caps import explain_cap
 from reviewbot.steps import LEFT_TO_THE_NEXT_RUN, Step, conclude_batches
 from reviewbot.text import dollars
 from reviewbot.verdict.baseline import (

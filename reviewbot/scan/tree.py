@@ -20,9 +20,9 @@ from reviewbot.engine import choose_engine
 from reviewbot.evidence.collect import Collected
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import Journal
-from reviewbot.masking import Masker
 from reviewbot.patch_review import offer_patch
 from reviewbot.request import Request
+from reviewbot.secrets.masking import Masker
 from reviewbot.settings import Settings, gate_rules
 from reviewbot.steps import Run, Step, ask_agents, collect, judge_safely, readers_of
 from reviewbot.verdict.baseline import BASELINE_PATH

@@ -29,7 +29,7 @@ from reviewbot.core import (
     Suppression,
 )
 from reviewbot.errors import RepositoryError
-from reviewbot.masking import mask
+from reviewbot.secrets.masking import mask
 
 CONTEXT_LINES = 2
 FRAME_LINES = 8

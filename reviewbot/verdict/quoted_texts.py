@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from reviewbot.change.content import decode_wide
 from reviewbot.core import ChangeSet, ChangeStatus, LineRanges, Sha, Side
 from reviewbot.errors import RepositoryError
-from reviewbot.masking import CommitSide, Masker
+from reviewbot.secrets.masking import CommitSide, Masker
 from reviewbot.text import visible, visible_line
 from reviewbot.verdict import grounding
 from reviewbot.verdict.grounding import fold

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from reviewbot.claims import Claim, Edit, Quote
 from reviewbot.core import ChangeSet, Evidence, LineRanges, Location, Rejected, Side
-from reviewbot.masking import MASK, Masker
+from reviewbot.secrets.masking import MASK, Masker
 from reviewbot.verdict.grounding import touches
 from reviewbot.verdict.quoted_texts import Blobs, MaskedBlobs, Objects, Text, fold_line
 from reviewbot.verdict.weakening import find_weakening
@@ -30,7 +30,7 @@ EDITED_CHARACTERS = 2_000_000
 """No edit is applied to a larger file."""
 
 _CUT = re.compile(r" \[… \d+ more characters\]$", re.MULTILINE)
-"""How the tools say that they show the beginning of a line only (``agents.tools``)."""
+"""How the tools say that they show the beginning of a line only (``agents.view.tools``)."""
 
 
 class _Place(NamedTuple):

@@ -25,8 +25,8 @@ from reviewbot.core import (
     Rejected,
     Review,
 )
-from reviewbot.masking import SHORTEST_VALUE, Masker, mask
-from reviewbot.secret_shapes import find_blocks, may_hold_block
+from reviewbot.secrets.masking import SHORTEST_VALUE, Masker, mask
+from reviewbot.secrets.shapes import find_blocks, may_hold_block
 
 WITHHELD = "[withheld]"
 

@@ -17,7 +17,7 @@ from reviewbot.core import Review
 from tests.github.events import pull_request_event, schedule_event, workflow_dispatch_event
 from tests.github.fake import FakeGitHub
 from tests.repositories import Sandbox
-from tests.test_telemetry import Collector, attributes
+from tests.telemetry.test_spans import Collector, attributes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

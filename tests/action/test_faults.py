@@ -165,7 +165,7 @@ def test_the_sdk_loads_and_the_runs_secrets_are_known_only_where_models_are_aske
 
     bench.pull_request(CLEAN)
     seen: list[Any] = []
-    monkeypatch.setattr("reviewbot.agents.claude.preload", lambda: seen.append("preload"))
+    monkeypatch.setattr("reviewbot.agents.api.claude.preload", lambda: seen.append("preload"))
 
     def look(*arguments: Any) -> Any:
         seen.append(arguments[2].secrets)

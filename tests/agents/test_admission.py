@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from reviewbot.agents.admission import OUTAGES, TRIAL_SECONDS, Admission, Warmth
-from reviewbot.agents.budget import Ledger
-from reviewbot.agents.claude import Ask, Reply
+from reviewbot.agents.api.claude import Ask, Reply
+from reviewbot.agents.api.failures import ModelError
+from reviewbot.agents.conversation.loop import Run
 from reviewbot.agents.delivery import SIDE_BY_SIDE
-from reviewbot.agents.failures import ModelError
-from reviewbot.agents.loop import Run
 from reviewbot.agents.spec import SPECS
 from reviewbot.claims import Stop
+from reviewbot.spend.budget import Ledger
 
 SPEC = SPECS["security"]
 OUTAGE = Run(stop=Stop.UNAVAILABLE, detail="The provider did not answer.", error_code="provider_outage")

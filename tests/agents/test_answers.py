@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from reviewbot.agents.answers import FINDINGS_CAP, SecurityAnswer, TestFixAnswer, TriageAnswer, to_claims
-from reviewbot.agents.claude import transform
+from reviewbot.agents.api.claude import transform
 from reviewbot.agents.rules import CAUSES, CERTAINTY, HIDDEN_INSTRUCTION_TITLE, SECURITY_RULES
 from reviewbot.agents.verify_answer import Judgement, VerifyAnswer
 from reviewbot.severity import Severity

@@ -3,8 +3,7 @@ from itertools import chain
 
 import pytest
 
-from reviewbot.agents.claude import transform
-from reviewbot.agents.excerpts import BYTES_PER_TOKEN
+from reviewbot.agents.api.claude import transform
 from reviewbot.agents.prompts import (
     Fence,
     build_security_prompt,
@@ -16,9 +15,10 @@ from reviewbot.agents.prompts import (
 )
 from reviewbot.agents.rules import CAUSES, CERTAINTY, SECURITY_RULES
 from reviewbot.agents.spec import SPECS
-from reviewbot.agents.tool_forms import define
+from reviewbot.agents.view.excerpts import BYTES_PER_TOKEN
+from reviewbot.agents.view.tool_forms import define
 from reviewbot.core import ChangeSet
-from tests.agents.test_excerpts import changed, hunk_of
+from tests.agents.view.test_excerpts import changed, hunk_of
 
 FENCE = Fence("0123456789abcdef")
 FILES = (changed("a.py", hunk_of("+one", "-two")), changed("b.py", hunk_of("+three")))

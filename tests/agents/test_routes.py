@@ -5,7 +5,7 @@ import pytest
 from reviewbot.agents.routes import claim_every, claim_files, leave_unread, route_files, summarise
 from reviewbot.agents.tasks import Entry
 from reviewbot.core import Evidence, Location, Severity, Side
-from tests.agents.test_excerpts import changed, hunk_of
+from tests.agents.view.test_excerpts import changed, hunk_of
 
 PLAIN = changed("doc/area.md", hunk_of("+A rectangle has four sides."))
 SHELL = changed("app/run.py", hunk_of("+    subprocess.run(f'ls {name}', shell=True)"))

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from reviewbot.agents.claude import connect
-from reviewbot.agents.prices import MODELS
+from reviewbot.agents.api.claude import connect
 from reviewbot.agents.subagents import AgentsReview, review_with_agents
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Stop
 from reviewbot.core import Evidence, Location, Severity
 from reviewbot.journal import Journal
+from reviewbot.spend.prices import MODELS
 from reviewbot.testing import BEHAVIOURS, ScriptedModel, Turn
 from tests.repositories import Sandbox
-from tests.test_secret_shapes import BODY, LAST
+from tests.secrets.test_shapes import BODY, LAST
 
 Json = Mapping[str, Any]
 

@@ -1,8 +1,7 @@
 from dataclasses import replace
 
 from reviewbot.agents.answers import TriageAnswer
-from reviewbot.agents.excerpts import estimate_tokens, render_file
-from reviewbot.agents.history import Prompt
+from reviewbot.agents.conversation.history import Prompt
 from reviewbot.agents.tasks import (
     DELETED_LINES,
     Entry,
@@ -15,9 +14,10 @@ from reviewbot.agents.tasks import (
     select_readable,
     tell_of_tests,
 )
+from reviewbot.agents.view.excerpts import estimate_tokens, render_file
 from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity
 from reviewbot.errors import RepositoryError
-from tests.agents.test_excerpts import changed, hunk_of
+from tests.agents.view.test_excerpts import changed, hunk_of
 
 PLAIN = changed("doc/area.md", hunk_of("+A rectangle has four sides."))
 SHELL = changed("app/run.py", hunk_of("+    subprocess.run(f'ls {name}', shell=True)"))

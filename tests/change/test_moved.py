@@ -5,7 +5,7 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.moved import settle_exclusions
-from reviewbot.policy import parse_policy
+from reviewbot.policy.file import parse_policy
 from reviewbot.settings import resolve_settings
 from tests.repositories import Sandbox
 

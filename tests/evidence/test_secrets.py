@@ -8,7 +8,7 @@ from reviewbot.core import ChangeStatus, Evidence, FileChange, Severity
 from reviewbot.evidence.analyzers import AnalyzerRun, run_analyzers
 from reviewbot.evidence.secret_kinds import KINDS
 from reviewbot.evidence.secrets import is_random
-from reviewbot.masking import mask
+from reviewbot.secrets.masking import mask
 from tests.evidence.whole_files import Blobs, added_file, change_set, store, whole_files
 
 # Made up at import, and put together so that this file holds no secret of a known format.

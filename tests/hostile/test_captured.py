@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reviewbot.agents.tools import Toolbox, ToolResult
+from reviewbot.agents.view.tools import Toolbox, ToolResult
 from reviewbot.core import Conclusion, Verdict
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.behaviours import skip

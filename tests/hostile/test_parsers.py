@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reviewbot.agents.answers import SecurityAnswer, TriageAnswer
-from reviewbot.agents.failures import ModelError
-from reviewbot.agents.replies import parse_answer, parse_reply
+from reviewbot.agents.api.failures import ModelError
+from reviewbot.agents.api.replies import parse_answer, parse_reply
 from reviewbot.change.artifacts import unpack_artifacts
 from reviewbot.change.diff import parse_diff
 from reviewbot.change.payload import parse_event
@@ -25,7 +25,7 @@ from reviewbot.evidence.junit import parse_junit
 from reviewbot.evidence.logs.read import parse_log
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif import parse_sarif
-from reviewbot.policy import parse_policy
+from reviewbot.policy.file import parse_policy
 from reviewbot.verdict.baseline import parse_baseline
 from tests.agents.fake_api import message, text
 from tests.change.test_artifacts import ONE, zipped

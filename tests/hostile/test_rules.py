@@ -19,12 +19,12 @@ import yaml
 
 from reviewbot.agents import prompts
 from reviewbot.agents.answers import SecurityAnswer, TriageAnswer
-from reviewbot.agents.failures import ModelError
+from reviewbot.agents.api.failures import ModelError
+from reviewbot.agents.api.replies import parse_answer, parse_reply
 from reviewbot.agents.prompts import draw_fence
-from reviewbot.agents.replies import parse_answer, parse_reply
 from reviewbot.agents.rules import HIDDEN_INSTRUCTION_TITLE
 from reviewbot.agents.spec import SPECS
-from reviewbot.agents.tools import Toolbox
+from reviewbot.agents.view.tools import Toolbox
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.grep import GREP_SECONDS
@@ -37,10 +37,10 @@ from reviewbot.evidence.junit import parse_junit
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif import parse_sarif
 from reviewbot.journal import Journal
-from reviewbot.masking import Masker
 from reviewbot.pipeline import review_change
 from reviewbot.publish.files import render
 from reviewbot.request import Request
+from reviewbot.secrets.masking import Masker
 from reviewbot.testing import ScriptedModel, Turn
 from reviewbot.testing.behaviours import skip
 from reviewbot.testing.reader import read

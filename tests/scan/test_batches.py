@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from reviewbot.agents import batch_round
-from reviewbot.agents.batch_ledger import FILE_NAME, BatchLedger
-from reviewbot.agents.batch_wait import BatchWait
+from reviewbot.agents.batches import round as batch_round
+from reviewbot.agents.batches.ledger import FILE_NAME, BatchLedger
+from reviewbot.agents.batches.wait import BatchWait
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import read_settings
 from reviewbot.core import Conclusion, Review, Trigger, TriggerKind
 from reviewbot.journal import Journal
-from reviewbot.masking import Masker
 from reviewbot.request import BatchOptions, Request
+from reviewbot.secrets.masking import Masker
 from reviewbot.steps import Run, ask_agents, collect
 from reviewbot.testing import ScriptedModel
 from tests.repositories import Sandbox
@@ -29,7 +29,7 @@ FILES = {"app/views.py": FLASK, "app/plain.py": PLAIN, "lib/views.py": FLASK.rep
 
 KILLED = """
 import os, signal, sys
-from reviewbot.agents.batch_ledger import BatchLedger
+from reviewbot.agents.batches.ledger import BatchLedger
 step, when, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
 real, calls = getattr(BatchLedger, step), []
 def watched(self, *arguments, **named):

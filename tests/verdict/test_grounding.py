@@ -5,7 +5,7 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.core import ChangeSet, Evidence, Finding, Location, Severity, Side, Suppression
-from reviewbot.masking import mask
+from reviewbot.secrets.masking import mask
 from reviewbot.verdict.grounding import ground_evidence, touches
 from tests.repositories import Sandbox
 

@@ -10,7 +10,7 @@ from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Claim, Edit, Quote
 from reviewbot.core import ChangeSet, Evidence, Rejected, Severity, Side
-from reviewbot.masking import Masker
+from reviewbot.secrets.masking import Masker
 from reviewbot.text import visible
 from reviewbot.verdict.grounding import ground_evidence
 from reviewbot.verdict.quotes import ground_claims

@@ -25,7 +25,7 @@ from reviewbot.core import (
     TriggerKind,
 )
 from reviewbot.evidence.known_formats import find_known_formats
-from reviewbot.masking import Masker
+from reviewbot.secrets.masking import Masker
 from reviewbot.severity import Severity
 from reviewbot.verdict.gate import decide
 from reviewbot.verdict.withholding import WITHHELD, withhold

@@ -1,0 +1,1 @@
+"""The rounds of agents over a change: triage, security, its second look, test_fix."""

@@ -1,0 +1,1 @@
+"""What an agent sees of a change and of the repository, shown or looked up."""

@@ -1,0 +1,1 @@
+"""What models cost and what a run may spend: prices, the budget of a run, caps over many."""

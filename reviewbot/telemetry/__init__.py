@@ -1,0 +1,1 @@
+"""OpenTelemetry, for those who configured a collector."""
