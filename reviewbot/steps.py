@@ -10,6 +10,7 @@ from reviewbot import __version__
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.policy_file import read_settings
+from reviewbot.claims import Claim
 from reviewbot.core import ChangeSet, Conclusion, Finding, GateRules, Outcome, Review, Trigger
 from reviewbot.engine import Engine, choose_engine
 from reviewbot.errors import Interrupted, NoReview, RepositoryError, ReviewbotError, own_fault
@@ -156,10 +157,12 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     instructions: Sequence[tuple[str, str]],
     settled: Collection[str] = (),
     watch: "Watch | None" = None,
+    earlier: Sequence[Claim] = (),
 ) -> "AgentsReview":
     """What the agents say of the files that are not in ``unread``; what they cost is noted on the run.
 
-    ``settled`` were read in an earlier round. ``watch`` is told what is finished as it comes.
+    ``settled`` were read in an earlier round. ``watch`` is told what is finished as it comes. ``earlier``
+    are claims of an earlier scan that still have their second look before them.
     """
     if run.recorded:
         if run.changes.head_sha not in run.recorded.agents:
@@ -191,6 +194,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             prices=own_prices(settings.prices),
             fallbacks={each.tier: each.models for each in settings.fallback_models},
             watch=watch,
+            earlier=earlier,
         )
         draw.settle(agents.charged_usd)
     agents = replace(agents, gaps=draw.explain(agents.gaps))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reviewbot.agents.gaps import explain_gaps, short_reason, stop_code, withheld_note
 from reviewbot.agents.routes import Routes
 from reviewbot.agents.tasks import Entry, Readable, hidden_lines
-from reviewbot.claims import Outcome, Stop, Usage
+from reviewbot.claims import Claim, Outcome, Stop, Usage
 from reviewbot.core import Reason
 from reviewbot.earlier import READERS
 from reviewbot.spend.budget import Ledger
@@ -23,7 +23,8 @@ class AgentsReview:
     ``withheld``: files that no model is shown, so only programs read them. A file in none of the four
     has no lines to read. ``charged_usd`` is the most that this run may have cost. What a batch under way
     costs is left to the run that collects it. ``by_fallback``: a fallback model answered, so that what was
-    read does not count as read by the agents' own.
+    read does not count as read by the agents' own. ``earlier`` are the claims of earlier scans that were
+    looked at again, ``unfinished`` all claims whose second look did not finish.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -38,6 +39,8 @@ class AgentsReview:
     causes: Mapping[str, str] = field(default_factory=dict)
     charged_usd: float = 0.0
     by_fallback: bool = False
+    earlier: tuple[Claim, ...] = ()
+    unfinished: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

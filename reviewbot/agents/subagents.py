@@ -24,7 +24,7 @@ from reviewbot.agents.prompts import (
 )
 from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
 from reviewbot.agents.results import Ended, Progress, Watch, readers_of, sum_up
-from reviewbot.agents.rounds.second_look import look_again
+from reviewbot.agents.rounds.second_look import Looked, look_again
 from reviewbot.agents.rounds.security import SecurityRound
 from reviewbot.agents.rounds.test_fix import FixingRound
 from reviewbot.agents.rounds.triage import TriageRound
@@ -37,7 +37,7 @@ from reviewbot.agents.view.failing_tests import look_at_tests
 from reviewbot.agents.view.prefetch import Surroundings
 from reviewbot.agents.view.tools import Toolbox
 from reviewbot.change.git import Repository
-from reviewbot.claims import Task
+from reviewbot.claims import Claim, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange
 from reviewbot.hooks import NO_HOOKS, HookCalls, Hooks
 from reviewbot.journal import Journal
@@ -70,6 +70,7 @@ def review_with_agents(
     batches: Batches | None = None,
     fallbacks: Mapping[str, Sequence[str]] = NO_FALLBACKS,
     watch: Watch | None = None,
+    earlier: Sequence[Claim] = (),
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -81,6 +82,7 @@ def review_with_agents(
     ``prices`` are what the budget reckons with. ``batches`` ask in the place of ``claude``.
     ``fallbacks`` are models by tier, asked in their order where the agent's own cannot answer.
     ``watch`` is told what is finished as it comes, for as long as no fallback took part.
+    ``earlier`` are claims of an earlier scan that still have their second look before them.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -105,6 +107,7 @@ def review_with_agents(
         only=frozenset(only),
         settled=frozenset(settled),
         watch=watch,
+        earlier=earlier,
     )
 
     async def run() -> AgentsReview:
@@ -132,6 +135,8 @@ class _Desk:
     only: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
     watch: Watch | None = None
+    earlier: Sequence[Claim] = ()
+    looked: Looked = field(default_factory=Looked)
     notes: list[str] = field(default_factory=list)
     fresh: tuple[FileChange, ...] = field(init=False)
     by_path: Mapping[str, FileChange] = field(init=False)
@@ -177,7 +182,13 @@ class _Desk:
         aging = await lifecycles.end()
         notes = (*self.notes, *runner.replacements(), *aging, *runner.hooks.notes())
         review = sum_up(runner.ended, routes, entries, self.readable, ledger, notes)
-        return replace(review, by_fallback=bool(runner.replaced))
+        looked = self.looked
+        return replace(
+            review,
+            by_fallback=bool(runner.replaced),
+            earlier=looked.earlier,
+            unfinished=looked.unfinished,
+        )
 
     def _asks(self, agent: str) -> bool:
         return not self.only or agent in self.only
@@ -239,10 +250,16 @@ class _Desk:
 
     async def _verify(self) -> None:
         runner = self.runner
-        if self._verifies():
-            shown = replace(runner.changes, files=self.readable.files)
-            read = runner.toolbox.read_lines
-            self.notes += await look_again(runner.ended, shown, read, self._fan_out, runner.journal)
+        if not self._verifies():
+            self.looked = Looked(earlier=tuple(self.earlier))
+            return
+        quoted = {quote.path for claim in self.earlier for quote in claim.quotes}
+        quoted -= {change.path for change in self.readable.files}
+        again = (change for change in runner.changes.files if change.path in quoted)
+        shown = replace(runner.changes, files=(*self.readable.files, *again))
+        read = runner.toolbox.read_lines
+        self.looked = await look_again(runner.ended, shown, read, self._fan_out, runner.journal, self.earlier)
+        self.notes += self.looked.notes
 
     async def _fan_out(self, spec: AgentSpec, jobs: Sequence[Job]) -> list[Ended]:
         """Tasks side by side; all but the first wait until the shared prefix is in the cache."""

@@ -1,11 +1,12 @@
 """What a live scan keeps while it is under way, so that one that is killed is not paid for twice.
 
-A file is kept once all of it was read. Where a claim waits for the second look, so do the files it may
-stand for: they are kept at the end of the scan, or read again by the next one.
+A file is kept once all of it was read. Where a claim still has its second look before it, the reading says
+so: a later scan then pays for that look, and not for the reading.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from reviewbot.agents.results import Progress
 from reviewbot.agents.rounds.verification import is_checked
@@ -36,6 +37,7 @@ class ReadingsUnderWay:
         self._blobs = {path: change.head_blob or "" for path, change in self._files.items()}
         self._has_second_look = has_second_look
         self._claims: dict[str, list[Claim]] = defaultdict(list)
+        self._open: set[Claim] = set()
         self._held: set[str] = set()
         self._kept: dict[str, tuple[bool, int]] = {}
 
@@ -61,21 +63,20 @@ class ReadingsUnderWay:
             self._journal.write("readings_not_kept", detail=ascii(str(error))[1:-1])
 
     def _make(self, path: str, by: tuple[str, ...], triaged: str = "") -> Reading:
-        claims = () if triaged else self._claims.pop(path, ())
-        return make_reading(path, self._sha, by, triaged, tuple(claims), self._blobs)
+        claims = tuple(() if triaged else self._claims.pop(path, ()))
+        reading = make_reading(path, self._sha, by, triaged, claims, self._blobs)
+        return replace(reading, is_open=not self._open.isdisjoint(claims))
 
     def _sort_claims(self, outcome: Outcome, finished: Mapping[str, object]) -> None:
         """Each claim to the file it speaks of. One about a file of another task must be kept with a file
         that goes with this one: without such a file all of the task waits.
         """
         paths = outcome.task.paths
-        waiting = [claim for claim in outcome.claims if self._has_second_look and is_checked(claim)]
-        for claim in waiting:
-            first = claim.quotes[0].path
-            self._held.update([first] if first in paths else paths)
         for claim in outcome.claims:
-            if claim in waiting or not all(quote.path in self._files for quote in claim.quotes):
+            if not all(quote.path in self._files for quote in claim.quotes):
                 continue
+            if self._has_second_look and is_checked(claim):
+                self._open.add(claim)
             first = claim.quotes[0].path if claim.quotes else ""
             free = (path for path in paths if path in finished and path not in self._held)
             owner = first if first in paths else next(free, None)

@@ -28,7 +28,7 @@ class Reading:
     """What agents made of a file at the commit ``sha``.
 
     ``by`` finished it; or ``triaged`` is triage's reason why none had to. ``others`` are the blobs of
-    further files that its claims quote, by path.
+    further files that its claims quote, by path. ``is_open``: a claim still has its second look before it.
     """
 
     path: str
@@ -37,6 +37,7 @@ class Reading:
     triaged: str = ""
     claims: tuple[Claim, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
+    is_open: bool = False
 
 
 def hash_recipe(models: Mapping[str, str], instructions: Sequence[tuple[str, str]]) -> str:
@@ -87,12 +88,33 @@ def make_readings(agents: AgentsReview, changes: ChangeSet) -> dict[str, Reading
             owner = _owner(claim, outcome.task.paths, read)
             if owner is not None and all(blobs.get(quote.path) for quote in claim.quotes):
                 claims.setdefault(owner, []).append(claim)
-    return {
+    made = {
         path: make_reading(
             path, changes.head_sha, by, agents.triaged.get(path, ""), tuple(claims.get(path, ())), blobs
         )
         for path, by in read.items()
     }
+    return {path: replace(each, is_open=_is_open(each, agents)) for path, each in made.items()}
+
+
+def open_claims(readings: Iterable[Reading]) -> tuple[Claim, ...]:
+    """The claims of open readings, which all may have their second look before them."""
+    return tuple(claim for reading in readings if reading.is_open for claim in reading.claims)
+
+
+def close_readings(readings: Mapping[str, Reading], agents: AgentsReview) -> dict[str, Reading]:
+    """The readings after the second look at their ``open_claims``; one that did not finish leaves it open."""
+    looked, closed = iter(agents.earlier), dict[str, Reading]()
+    for path, reading in readings.items():
+        closed[path] = reading
+        if reading.is_open:
+            claims = tuple(next(looked, claim) for claim in reading.claims)
+            closed[path] = replace(reading, claims=claims, is_open=_is_open(reading, agents))
+    return closed
+
+
+def _is_open(reading: Reading, agents: AgentsReview) -> bool:
+    return any(claim in agents.unfinished for claim in reading.claims)
 
 
 def make_reading(  # noqa: PLR0917 - the parts of a reading, and the blobs by path
@@ -148,7 +170,8 @@ def parse_reading(text: str) -> Reading | None:
         texts = (made.path, made.sha, made.triaged, *made.by, *made.others, *made.others.values())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return made if made.by and all(isinstance(each, str) for each in texts) else None
+    is_sound = type(made.is_open) is bool and all(isinstance(each, str) for each in texts)
+    return made if made.by and is_sound else None
 
 
 def _owner(claim: Claim, paths: Iterable[str], read: Collection[str]) -> str | None:

@@ -156,9 +156,11 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
 ) -> _Asked:
     from reviewbot.scan.readings import (  # noqa: PLC0415 - 0.06 s that only scans by agents need
         add_readings,
+        close_readings,
         explain,
         hash_recipe,
         make_readings,
+        open_claims,
     )
 
     changes = scan.changes
@@ -168,7 +170,11 @@ def _ask_agents(  # noqa: PLR0917 - what the agents get, and what earlier scans 
     recipe = hash_recipe(settings.models, instructions)
     reused = _recall(scan, memory, recipe, excluded)
     watch = _keep_at_once(scan, memory, recipe, settings.models) if memory else None
-    agents = ask_agents(scan, settings, collected, {*excluded, *reused}, masker, instructions, watch=watch)
+    unread, still_open = {*excluded, *reused}, open_claims(reused.values())
+    agents = ask_agents(
+        scan, settings, collected, unread, masker, instructions, watch=watch, earlier=still_open
+    )
+    reused = close_readings(reused, agents)
     said = (claim for outcome in agents.outcomes for claim in outcome.claims)
     new = {} if agents.by_fallback else make_readings(agents, changes)
     return _Asked(

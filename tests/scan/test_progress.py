@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,21 @@ PROSE = {f"lib/plain{number}.py": f"{PLAIN}\nN = {number}\n" for number in range
 FAULTS = {"app/views.py": FLASK, "app/more.py": FLASK.replace("name", "size")}
 
 
+KILLED_LOOKING = """
+import os, signal, sys
+from reviewbot.agents import subagents
+async def watched(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+subagents.look_again = watched
+from reviewbot.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def is_second_look(body: Mapping[str, Any]) -> bool:
+    return "judgement" in str(read_page(body).schema)
+
+
 def kill(bench: Bench, model: ScriptedModel, number: int, *options: str) -> int:
     """A live scan of its own process, killed once it has kept readings so many times; its exit code."""
     arguments = ["scan", "--engine", "claude", "--no-batch", "--repo", str(bench.sandbox.folder)]
@@ -68,12 +85,12 @@ def test_a_live_scan_that_is_killed_leaves_what_it_has_read(
     with ScriptedModel("reader") as model:
         bench.model = model
         review = bench.scan(batch=False)
-        again = {path for served in model.requests for path in read_page(served.body).paths}
+        read_again = [served.body for served in model.requests if not is_second_look(served.body)]
+        again = {path for body in read_again for path in read_page(body).paths}
         assert model.refused == []
     rested = {row.path for row in review.coverage.files if "unchanged since" in row.reason}
     assert set(PROSE) <= rested
     assert bool(rested & set(IMAGES)) == (number > 1)
-    assert rested.isdisjoint(FAULTS)  # they wait for the second look
     assert rested.isdisjoint(again)
     assert rested | again == {*IMAGES, *PROSE, *FAULTS}
     agents = {
@@ -83,6 +100,40 @@ def test_a_live_scan_that_is_killed_leaves_what_it_has_read(
     }
     assert agents == set(FAULTS)
     assert codes(review) == []
+
+
+def asked_by_agent(model: ScriptedModel) -> Counter[str]:
+    assert model.refused == []
+    return Counter("verify" if is_second_look(each.body) else "reader" for each in model.requests)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_scan_that_is_killed_at_its_second_look_leaves_only_that_to_be_paid(
+    sandbox: Sandbox, tmp_path: Path, batch: bool
+) -> None:
+    sandbox.commit({**PROSE, **FAULTS})
+    bench, other = Bench(sandbox, tmp_path), Bench(sandbox, tmp_path / "other")
+    with ScriptedModel("reader") as other.model:
+        whole, first = other.scan(batch=False), other.model
+    arguments = ["scan", "--engine", "claude", "--no-batch", "--repo", str(sandbox.folder)]
+    with ScriptedModel("reader") as model:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "ANTHROPIC_API_KEY": "k",
+            "ANTHROPIC_BASE_URL": model.base_url,
+        }
+        command = [sys.executable, "-c", KILLED_LOOKING, *arguments, "--state", str(bench.options.state)]
+        assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == -9
+        killed = asked_by_agent(model)
+    with ScriptedModel("reader") as bench.model:
+        review = bench.scan(batch=batch)
+        left = asked_by_agent(bench.model)
+    assert (left["reader"], killed["verify"]) == (0, 0)
+    assert killed + left == asked_by_agent(first)
+    assert left["verify"] == len(FAULTS)
+    assert (review.verdict, review.findings) == (whole.verdict, whole.findings)
+    with ScriptedModel("reader") as bench.model:
+        assert (bench.scan().cost_usd, asked_by_agent(bench.model)) == (0, Counter())
 
 
 FILES = tree(change("a.py"), change("b.py", "2"), change("c.py", "3"), change("d.py", "4"))
@@ -136,13 +187,13 @@ def test_a_file_is_kept_with_the_claims_about_it_once_all_of_it_was_read() -> No
     assert shelf.read()["a"].others == {"c.py": "3" * 40}
 
 
-def test_a_file_with_a_claim_that_is_looked_at_again_waits_for_that() -> None:
+def test_a_file_with_a_claim_that_is_looked_at_again_is_kept_as_open() -> None:
     shelf = Shelf()
     shelf.end("ab", "ab", said("a", severity=Severity.HIGH))
-    assert set(shelf.read()) == {"b"}
+    assert {name: reading.is_open for name, reading in shelf.read().items()} == {"a": True, "b": False}
     alone = Shelf(has_second_look=False)
     alone.end("ab", "ab", said("a", severity=Severity.HIGH))
-    assert set(alone.read()) == {"a", "b"}
+    assert {name: reading.is_open for name, reading in alone.read().items()} == {"a": False, "b": False}
 
 
 def test_a_claim_about_a_file_of_another_task_is_kept_with_one_of_its_own() -> None:
@@ -160,7 +211,9 @@ def test_where_no_file_can_keep_such_a_claim_all_of_the_task_waits() -> None:
     shelf.end("ab", "", said("d"))
     shelf.end("c", "c", said("d", severity=Severity.HIGH))
     shelf.end("abd", "abd")
-    assert set(shelf.read()) == {"d"}
+    read = shelf.read()
+    assert set(read) == {"c", "d"}
+    assert (read["c"].is_open, read["d"].is_open) == (True, False)
 
 
 def test_a_claim_that_quotes_no_file_of_the_tree_is_not_kept() -> None:

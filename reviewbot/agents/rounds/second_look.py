@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reviewbot.agents.conversation.history import Prompt
 from reviewbot.agents.results import Ended
@@ -22,20 +22,38 @@ from reviewbot.core import ChangeSet
 from reviewbot.journal import Journal
 from reviewbot.text import visible_line
 
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a second look came to: sentences for the reader; the claims of earlier scans after it, in their
+    order; and the claims, as they were, for which it did not finish.
+    """
+
+    notes: tuple[str, ...] = ()
+    earlier: tuple[Claim, ...] = ()
+    unfinished: tuple[Claim, ...] = ()
+
+
 FanOut = Callable[[AgentSpec, Sequence[tuple[Task, Prompt]]], Awaitable[Sequence[Ended]]]
 """Runs tasks of one agent side by side; the ends come in the order of the tasks."""
 
 
-async def look_again(
-    ended: list[Ended], changes: ChangeSet, read_lines: ReadLines, fan_out: FanOut, journal: Journal
-) -> tuple[str, ...]:
-    """Check the high and critical claims of the security agent; returns sentences for the reader.
+async def look_again(  # noqa: PLR0917 - the claims, where to look at them, and by whom
+    ended: list[Ended],
+    changes: ChangeSet,
+    read_lines: ReadLines,
+    fan_out: FanOut,
+    journal: Journal,
+    earlier: Sequence[Claim] = (),
+) -> Looked:
+    """Check the high and critical claims of the security agent, and those that an earlier scan left.
 
     ``ended`` is changed in place: a claim that was refuted is advisory there and gives the reason.
     ``changes`` are the files with the hunks that the agents were shown.
     """
     pages = Pages(read_lines)
-    said = [claim for end in ended for claim in end.outcome.claims if claim.agent == "security"]
+    every = (*(claim for end in ended for claim in end.outcome.claims), *earlier)
+    said = [claim for claim in every if claim.agent == "security"]
     cases = await asyncio.to_thread(plan_cases, said, pages)
     seen = [case for case in cases if case.places]
     jobs = [(_task(case), await _prompt(case, changes, pages)) for case in seen]
@@ -52,7 +70,9 @@ async def look_again(
         claims = tuple(rule_on(claim, decided.get(claim)) for claim in end.outcome.claims)
         if claims != end.outcome.claims:
             ended[place] = replace(end, outcome=replace(end.outcome, claims=claims))
-    return explain_rulings(rulings, [end.outcome.detail for end in ends if end.outcome.detail])
+    notes = explain_rulings(rulings, [end.outcome.detail for end in ends if end.outcome.detail])
+    unfinished = tuple(claim for claim, ruling in decided.items() if ruling.judged == "unfinished")
+    return Looked(notes, tuple(rule_on(claim, decided.get(claim)) for claim in earlier), unfinished)
 
 
 def _task(case: Case) -> Task:
