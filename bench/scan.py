@@ -93,7 +93,7 @@ def commit(repository: Path) -> None:
     subprocess.run([*git, "add", "-A"], check=True)
     if not subprocess.run([*git, "status", "--porcelain"], check=True, stdout=subprocess.PIPE).stdout:
         sys.exit(
-            "The folders hold nothing to scan, or too little Python to change 1 % of its lines: name larger ones."
+            "The folders hold nothing, or too little Python to change 1 % of its lines: name larger ones."
         )
     subprocess.run([*git, "commit", "-q", "--no-gpg-sign", "-m", "c"], check=True)
 
