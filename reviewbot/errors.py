@@ -3,6 +3,8 @@
 The command line turns these into a single sentence and the process exit code; nothing else may exit.
 """
 
+import errno
+import os
 import traceback
 from pathlib import Path
 from typing import ClassVar
@@ -100,9 +102,22 @@ class NoReview(ReviewbotError):
     help = "Run it again; if this happens again, please report it with the message above."
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
 def own_fault(problem: Exception) -> NoReview:
-    """The error for a fault of ours: what and where it was, and nothing of the data it held."""
-    place = traceback.extract_tb(problem.__traceback__)[-1]
+    """The error for what nobody expected: a machine at its limits, else a fault of ours.
+
+    Of a fault it tells what and where it was, and nothing of the data it held.
+    """
+    if isinstance(problem, OSError) and problem.errno in _FULL:
+        full = f"The temporary folder cannot be written ({os.strerror(problem.errno or 0).lower()})."
+        return NoReview(full, help="Free some space there, or name another folder in TMPDIR.")
+    if isinstance(problem, MemoryError):
+        return NoReview("This machine has too little memory for the review.", help="Run it on a larger one.")
+    frames = traceback.extract_tb(problem.__traceback__)
+    here = str(Path(__file__).parent)
+    place = next((frame for frame in reversed(frames) if frame.filename.startswith(here)), frames[-1])
     where = f"{type(problem).__name__} at {Path(place.filename).name}:{place.lineno}"
     return NoReview(f"reviewbot itself failed ({where}).")
 

@@ -265,7 +265,7 @@ def test_a_policy_that_cannot_be_read_is_named_with_its_line_before_and_after_th
     code, lines = examine(sandbox.folder, {})
     assert code == 2
     [failed] = [line for line in lines if line.startswith("FAIL")]
-    assert re.search(r"policy +\.github/reviewbot\.yml:1 at [0-9a-f]+: `fail-on` is \"loud\"", failed)
+    assert re.search(r"policy +\.github/reviewbot\.yml:1:1 at [0-9a-f]+: `fail-on` is \"loud\"", failed)
     assert "reviewbot schema policy" in failed
 
 

@@ -68,7 +68,7 @@ DOORS = {
     "github": {"github.api", "github.connection"},
     "unidiff": {"change.diff"},
     "jinja2": {"templates"},
-    "yaml": {"policy.file", "evidence.checkouts"},
+    "yaml": {"policy.source", "evidence.checkouts"},
     "pydantic": {
         "policy.file",
         "policy.model",
