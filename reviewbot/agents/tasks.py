@@ -11,9 +11,9 @@ from reviewbot.agents.view.excerpts import (
     estimate_tokens,
     is_withheld_change,
     render_file,
-    with_whole_text,
 )
 from reviewbot.agents.view.neighbours import beside_imports
+from reviewbot.change.content import with_whole_text
 from reviewbot.claims import Claim, Quote, Task
 from reviewbot.core import ChangeSet, Evidence, FileChange, Sha
 from reviewbot.errors import RepositoryError

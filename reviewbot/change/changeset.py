@@ -22,18 +22,32 @@ _LETTERS = {
     "C": ChangeStatus.COPIED,
     "T": ChangeStatus.TYPE_CHANGED,
 }
-SNIFFED_BYTES = 256 * 1024 * 1024
-"""Files that git calls binary are looked into up to this total of a change."""
+SNIFFED_BYTES = 1024 * 1024 * 1024
+"""Files that git calls binary are looked into up to this total of a change; beyond it they are unread."""
 
 SOURCE_SUFFIXES = frozenset(
     (
         ".py .pyi .pyw .sh .bash .zsh .fish .ps1 .js .jsx .mjs .cjs .ts .tsx .mts .go .rs .java .kt .kts "
         ".scala .groovy .c .h .cc .cpp .hpp .cs .fs .vb .swift .m .mm .rb .php .pl .pm .lua .r .jl .ex "
         ".exs .erl .clj .sql .tf .hcl .yml .yaml .json .toml .ini .cfg .conf .xml .html .htm .css .vue "
-        ".svelte .gradle .cmake .mk .dockerfile .proto .graphql .sol"
+        ".svelte .gradle .cmake .mk .dockerfile .proto .graphql .sol .bat .cmd .psm1 .psd1 .vbs .wsf .awk "
+        ".tcl .phtml .jsp .asp .aspx .cshtml .erb .ejs .hbs .twig .j2 .svg .ipynb .cxx .hh .hxx .inl .cu "
+        ".asm .s .f90 .dart .zig .nim .hs .ml .elm .nix .bzl .bazel .csproj .fsproj .vbproj .props "
+        ".targets .sbt .rake .gemspec"
     ).split()
 )
 """A NUL byte makes git call a file binary; in one of these it hides code from a reader."""
+
+_LFS = re.compile(
+    r"version https://git-lfs\.github\.com/spec/v\d|size \d{1,20}"
+    r"|(?:oid|ext-\d-[a-z0-9]{1,40}) sha256:[0-9a-f]{64}"
+)
+"""The lines of a pointer (Git LFS, docs/spec.md)."""
+
+_SOURCE_NAMES = (
+    *("dockerfile", "containerfile", "makefile", "gnumakefile", "jenkinsfile", "rakefile", "gemfile"),
+    *("vagrantfile", "justfile", "procfile", "sconstruct", "sconscript", "wscript"),
+)
 
 
 def load_change_set(repository: Repository, base: Sha, head: Sha) -> ChangeSet:
@@ -80,23 +94,36 @@ def _join(entry: DiffEntry, patch: FilePatch | None, sizes: dict[Sha, int], snif
     omitted = _disagreement(change, patch)
     if omitted or patch is None:
         return replace(change, omitted=omitted)
+    if _is_pointer(patch):
+        unread = "a pointer of Git LFS: the text it stands for is not in the repository"
+        hidden = _is_source(change.path)
+        return replace(
+            change,
+            is_binary=True,
+            hunks=() if hidden else patch.hunks,
+            omitted=unread if hidden else None,
+        )
     added, deleted, gaps = count_ranges(patch.hunks)
     return replace(change, hunks=patch.hunks, added=added, deleted=deleted, gaps=gaps)
 
 
 def _with_new_lines(change: FileChange, repository: Repository) -> FileChange:
     """A copy, or a file that moves to where other rules hold, is new at its path."""
-    if change.status is ChangeStatus.COPIED or _moves_into_view(change):
-        return with_every_line(change, repository)
-    return change
+    return with_every_line(change, repository) if _is_new_there(change) else change
+
+
+def _is_new_there(change: FileChange) -> bool:
+    return change.status is ChangeStatus.COPIED or _moves_into_view(change)
 
 
 def with_every_line(change: FileChange, repository: Repository) -> FileChange:
     """A file of whose text every line counts as added; the counts stay git's own."""
     if change.head_blob is None or change.is_binary or change.omitted or change.is_submodule:
         return change
-    text = repository.read_object(change.head_blob or "")
-    return replace(change, added=_every_line(text, b"\n"), deleted=(), gaps=())
+    text = repository.read_object(change.head_blob)
+    wide = decode_wide(text)
+    added = _every_line(text, b"\n") if wide is None else _every_line(wide, "\n")
+    return replace(change, added=added, deleted=(), gaps=())
 
 
 def _every_line(text: AnyStr, line_feed: AnyStr) -> LineRanges:
@@ -131,21 +158,34 @@ def _status(entry: DiffEntry) -> ChangeStatus:
 def _without_text(change: FileChange, sizes: dict[Sha, int], sniff: "_Sniffer") -> FileChange:
     """A file that git counts no lines of: really binary, or large, or text that holds NUL bytes."""
     largest = max((sizes.get(sha, 0) for sha in (change.base_blob, change.head_blob) if sha), default=0)
-    if change.head_blob is None or change.base_blob == change.head_blob:
+    is_same = change.base_blob == change.head_blob and not _is_new_there(change)
+    if change.head_blob is None or is_same:
         return replace(change, is_binary=True)
     if largest > BIG_FILE_BYTES:
         return replace(change, omitted=f"larger than {BIG_FILE_BYTES >> 20} MiB")
     data = sniff.read(change.head_blob)
+    if data is None:
+        total = f"{SNIFFED_BYTES >> 20} MiB"
+        return replace(change, is_binary=True, omitted=f"only {total} of binary files are looked into")
     wide = decode_wide(data)
     if wide is not None:
         # git has no lines to compare: all of them count as new.
         return replace(change, added=_every_line(wide, "\n"))
-    name = change.path.rsplit("/", 1)[-1].lower()
-    is_source = f".{name.rsplit('.', 1)[-1]}" in SOURCE_SUFFIXES or name.startswith(
-        ("dockerfile", "makefile")
-    )
-    omitted = "text that holds NUL bytes" if is_source or looks_like_text(data) else None
-    return replace(change, is_binary=True, omitted=omitted)
+    is_text = _is_source(change.path) or looks_like_text(data)
+    return replace(change, is_binary=True, omitted="text that holds NUL bytes" if is_text else None)
+
+
+def _is_source(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1].lower()
+    return f".{name.rsplit('.', 1)[-1]}" in SOURCE_SUFFIXES or name.startswith(_SOURCE_NAMES)
+
+
+def _is_pointer(patch: FilePatch) -> bool:
+    """Whether head is what Git LFS keeps in the place of a file: no changed line may say anything else."""
+    if len(patch.hunks) != 1 or patch.hunks[0].head_start != 1:
+        return False
+    lines = [line[1:] for line in patch.hunks[0].lines if line[:1] in ("+", " ")]
+    return lines[0].startswith("version ") and all(map(_LFS.fullmatch, lines))
 
 
 class _Sniffer:
@@ -155,10 +195,10 @@ class _Sniffer:
         self._repository = repository
         self._left = SNIFFED_BYTES
 
-    def read(self, sha: Sha) -> bytes:
-        """The content, or nothing once the total is used up."""
+    def read(self, sha: Sha) -> bytes | None:
+        """The content, or None once the total is used up."""
         if self._left <= 0:
-            return b""
+            return None
         data = self._repository.read_object(sha)
         self._left -= len(data)
         return data

@@ -50,7 +50,7 @@ def excluded_by_rule(change: FileChange, attributes: dict[str, str]) -> str | No
     if change.head_blob is None or change.omitted:
         return None
     if change.is_binary:
-        return "binary file"
+        return "pointer of Git LFS" if change.hunks else "binary file"
     said = [attributes.get(name) for name in ATTRIBUTES]
     for name, value in zip(ATTRIBUTES, said, strict=True):
         if value in ("set", "true"):

@@ -63,7 +63,7 @@ def collect_evidence(
     """
     run = run_analyzers(changes, repository.read_object, names=analyzers, excluded=excluded)
     notices = () if is_scan else call_attention(changes)
-    every = (*run.evidence, *find_hidden(changes), *notices, *handed_in.evidence)
+    every = (*run.evidence, *find_hidden(changes, repository.read_object), *notices, *handed_in.evidence)
     judged = _as_base(changes) if is_scan else changes
     return Collected(
         evidence=mark_suppressions(every, judged, repository.read_object),

@@ -6,15 +6,20 @@ letters are as they should be and say nothing here.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from reviewbot.change.changeset import SOURCE_SUFFIXES
+from reviewbot.change.content import with_whole_text
 from reviewbot.change.hunks import numbered_lines
-from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity
+from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity, Sha
 from reviewbot.text import shorten
 
-_DATA = frozenset(".json .xml .html .htm .ini .yml .yaml .toml .cfg .conf .css".split())
+_DATA = frozenset(
+    ".json .xml .html .htm .ini .yml .yaml .toml .cfg .conf .css .svg .ipynb .props .targets .csproj .fsproj"
+    " .vbproj".split()
+)
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(
     "[\u00ad\u115f\u1160\u180e\u200b\u2060-\u2064\u3164\uffa0\U000e0100-\U000e01ef]|(?<!^)\ufeff"
@@ -26,22 +31,28 @@ _MIXED = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*[\u0400-\u04ff])\w+\b")
 MOST_IN_A_FILE = 20
 
 
-def find_hidden(changes: ChangeSet) -> tuple[Evidence, ...]:
-    """One finding for each kind and added line, at most MOST_IN_A_FILE in a file."""
-    return tuple(item for change in changes.files for item in _in_file(change))
+def find_hidden(changes: ChangeSet, read_blob: Callable[[Sha], bytes]) -> tuple[Evidence, ...]:
+    """One finding for each kind and added line, at most MOST_IN_A_FILE of a kind in a file.
+
+    Raises whatever ``read_blob`` raises; it is asked where more lines count as added than the hunks hold.
+    """
+    readable = (c for c in changes.files if not (c.is_binary or c.omitted or c.is_submodule))
+    return tuple(item for change in readable for item in _in_file(with_whole_text(change, read_blob)))
 
 
 def _in_file(change: FileChange) -> Iterator[Evidence]:
     suffix = PurePosixPath(change.path).suffix.lower()
     is_code = suffix in SOURCE_SUFFIXES and suffix not in _DATA
-    left = MOST_IN_A_FILE
+    said: Counter[str] = Counter()  # of each kind, so that many of a harmless one hide none of a bad one
+    seen: set[tuple[int, str]] = set()
     for hunk in change.hunks:
         for line in numbered_lines(hunk):
             if line.sign != "+" or line.text.isascii():
                 continue
             for rule, severity, title in _faults(line.text, is_code):
-                if left:
-                    left -= 1
+                if (line.head, rule) not in seen and said[rule] < MOST_IN_A_FILE:
+                    said[rule] += 1
+                    seen.add((line.head, rule))
                     at = Location(change.path, line.head, line.head)
                     yield _evidence(at, line.text, rule, severity, title)
 

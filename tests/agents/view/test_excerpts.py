@@ -9,9 +9,9 @@ from reviewbot.agents.view.excerpts import (
     estimate_tokens,
     render_file,
     render_list,
-    with_whole_text,
     without_tail,
 )
+from reviewbot.change.content import with_whole_text
 from reviewbot.core import ChangeStatus, FileChange, Hunk
 from reviewbot.secrets.shapes import is_settings
 
