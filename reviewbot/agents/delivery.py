@@ -18,6 +18,7 @@ class Delivery:
     first request fills the cache for those that come after it. ``draw`` makes nonces for fences. ``steps``
     and ``seconds`` of a task, where they are other than its agent's; so many steps are the most.
     ``fits``: where money is short a request is made smaller, and is then another one than with more of it.
+    ``clears``: a request may ask for old tool results to be cleared from it.
     """
 
     terms: Terms = LIST
@@ -27,6 +28,7 @@ class Delivery:
     steps: int | None = None
     seconds: float | None = None
     fits: bool = True
+    clears: bool = True
 
     def bound(self, spec: AgentSpec) -> AgentSpec:
         """The agent with the bounds that a task of it has here."""

@@ -159,7 +159,7 @@ class _Desk:
     async def review(self) -> AgentsReview:
         runner, ledger = self.runner, self.runner.ledger
         claimed = await asyncio.to_thread(claim_files, self.fresh, self.evidence, runner.changes.head_sha)
-        lifecycles = Lifecycles(self.describer, self._users(), runner.journal)
+        lifecycles = Lifecycles(self.describer, self._users(), runner.journal, runner.clearing.learn)
         entries: dict[str, Entry] = {}
         if self._asks("triage"):
             ledger.keep(ledger.limit_usd * (1 - _TRIAGE_SHARE))

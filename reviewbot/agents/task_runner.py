@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from reviewbot.agents.admission import Admission
 from reviewbot.agents.api.failures import PASSING
+from reviewbot.agents.conversation.clearing import Clearing
 from reviewbot.agents.conversation.history import Prompt
 from reviewbot.agents.conversation.loop import Asker, Run, run_agent
 from reviewbot.agents.delivery import Delivery
@@ -47,6 +48,7 @@ class TaskRunner:
     fallbacks: Mapping[str, Sequence[str]] = field(default_factory=lambda: NO_FALLBACKS)
     ended: list[Ended] = field(default_factory=list)
     replaced: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    clearing: Clearing = field(default_factory=Clearing)
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,6 +142,7 @@ class TaskRunner:
             model=model,
             hooks=self.hooks,
             fits=self.delivery.fits,
+            clearing=self.clearing if self.delivery.clears else None,
         )
 
     def note_end(self, spec: AgentSpec, task: Task, run: Run, model: str = "") -> Ended:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from reviewbot.testing.checks import BETWEEN_TOOLS, DISABLED_THINKING, EFFORTS, MAXIMUM_OUTPUT_TOKENS
+from reviewbot.testing.clearing import EDIT
 
 CONTEXT_TOKENS = 1_000_000
 RELEASED = {
@@ -16,11 +17,14 @@ RELEASED = {
 RETIRED, DEPRECATED = "2026-11-01", "2026-10-01"
 
 
-def describe_model(name: str, retired: Collection[str], deprecated: Mapping[str, str]) -> dict[str, Any]:
+def describe_model(
+    name: str, retired: Collection[str], deprecated: Mapping[str, str], *, clears: bool = False
+) -> dict[str, Any]:
     """The ``model`` object: lifecycle, limits and capabilities.
 
     A retired one is retired since ``RETIRED``; a deprecated one is so since ``DEPRECATED`` and is retired
-    on its day (such as ``2026-11-30``; empty where none is set).
+    on its day (such as ``2026-11-30``; empty where none is set). ``clears``: old tool results can be
+    cleared from its requests.
     """
     lifecycle = "retired" if name in retired else "deprecated" if name in deprecated else "active"
     retires = {"retired": RETIRED, "deprecated": deprecated.get(name, ""), "active": ""}[lifecycle]
@@ -36,19 +40,19 @@ def describe_model(name: str, retired: Collection[str], deprecated: Mapping[str,
         "line": name.split("-")[1],
         "max_input_tokens": CONTEXT_TOKENS,
         "max_tokens": MAXIMUM_OUTPUT_TOKENS,
-        "capabilities": _capabilities(name),
+        "capabilities": _capabilities(name, clears=clears),
     }
 
 
-def _capabilities(name: str) -> dict[str, Any]:
-    """This double plays structured outputs, effort and thinking; everything else it says it cannot do."""
+def _capabilities(name: str, *, clears: bool) -> dict[str, Any]:
+    """This double plays structured outputs, effort, thinking and, if told, context editing; no more."""
     yes, no = {"supported": True}, {"supported": False}
     names = "citations code_execution image_input pdf_input".split()
     return {
         "batch": yes,
         **dict.fromkeys(names, no),
         "structured_outputs": yes,
-        "context_management": no,
+        "context_management": {"supported": clears, EDIT: {"supported": clears}},
         "effort": {"supported": True, **dict.fromkeys(EFFORTS, yes)},
         "server_tools": {"supported": False, "code_execution": no, "web_search": no},
         "thinking": {

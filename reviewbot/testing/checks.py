@@ -59,13 +59,15 @@ class Rules:
     they will be retired (see ``catalogue.describe_model``), the key it takes.
 
     ``key`` is the only bearer token that is taken, or a function that says whether one is; "" takes
-    any, None asks for none (a proxy that puts the credentials in by itself).
+    any, None asks for none (a proxy that puts the credentials in by itself). ``clears``: the models clear old
+    tool results.
     """
 
     models: Collection[str]
     retired: Collection[str] = ()
     key: Key = ""
     deprecated: Mapping[str, str] = field(default_factory=dict)
+    clears: bool = False
 
 
 def check_headers(headers: Mapping[str, str], rules: Rules) -> None:

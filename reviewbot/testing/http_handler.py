@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -40,7 +40,7 @@ class Model(Protocol):
     def open_request(self) -> int:
         """The number of a new request."""
 
-    def check(self, body: Any) -> None:
+    def check(self, body: Any, *, betas: Sequence[str] = ()) -> None:
         """Raises Refused."""
 
     def count(self, body: Mapping[str, Any]) -> int:
@@ -90,12 +90,16 @@ class Handler(BaseHTTPRequestHandler):
         rules = self.model.rules
         names = [*rules.models]
         if path == "/v1/models":
-            data = [describe_model(name, rules.retired, rules.deprecated) for name in names]
+            data = [self._describe(name) for name in names]
             return {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}
         name = path.removeprefix("/v1/models/")
         if name not in names:
             raise Refused(f"{path}: no such model or path", 404, "not_found_error")
-        return describe_model(name, rules.retired, rules.deprecated)
+        return self._describe(name)
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        rules = self.model.rules
+        return describe_model(name, rules.retired, rules.deprecated, clears=rules.clears)
 
     def do_POST(self) -> None:
         """``/v1/messages``, ``/v1/messages/count_tokens``, and the batches."""
@@ -204,7 +208,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused("Request exceeds the maximum size", 413, "request_too_large")
         check_headers(self._headers(), self.model.rules)
         body = parse_body(raw)
-        self.model.check(body)
+        betas = [beta.strip() for beta in self._headers().get("anthropic-beta", "").split(",")]
+        self.model.check(body, betas=betas)
         fault = self.model.find_fault(served.number, body)
         if self.model.rate_limit and not self.model.rate_limit.take():
             fault = FAULTS["rate_limit"]

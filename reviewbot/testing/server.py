@@ -12,6 +12,7 @@ from reviewbot.testing.accounting import PRICES, Block, Charge, PromptCache, com
 from reviewbot.testing.batches import Batches
 from reviewbot.testing.behaviours import BEHAVIOURS, Behaviour
 from reviewbot.testing.checks import Key, Refused, Rules, bare_messages, check_history, check_request
+from reviewbot.testing.clearing import check_editing, edit_request
 from reviewbot.testing.exchange import Served
 from reviewbot.testing.faults import FAULTS, Fault, Faults, find_fault
 from reviewbot.testing.federation import Federation
@@ -34,6 +35,7 @@ class ScriptedModel:
     rule by which identity tokens are exchanged for the tokens that are taken. ``rate_limit``: how much
     fits a window, told in headers. ``retired``: models that exist but no longer answer.
     ``deprecated``: models that still answer, with the day on which they will not (empty: no day is set).
+    ``clears``: the models can clear old tool results from a request (context editing).
     ``clock``: seconds, for the lifetime of cache entries and batches. ``batch_seconds``: how long a batch
     takes to end. ``batch_faults``: what goes wrong with requests about batches, one after the other, by
     their kind (create, retrieve, list, results, cancel). ``on_batch`` is called with the kind of each such
@@ -56,6 +58,7 @@ class ScriptedModel:
         retired: Collection[str] = (),
         deprecated: Mapping[str, str] | None = None,
         context_tokens: int = CONTEXT_TOKENS,
+        clears: bool = False,
         clock: Callable[[], float] = time.monotonic,
         batch_seconds: float = 0.0,
         batch_faults: Mapping[str, Sequence[Fault | str]] | None = None,
@@ -67,7 +70,11 @@ class ScriptedModel:
         self.federation = federation
         self.rate_limit = rate_limit
         self.rules = Rules(
-            tuple(PRICES), tuple(retired), federation.knows if federation else key, dict(deprecated or {})
+            tuple(PRICES),
+            tuple(retired),
+            federation.knows if federation else key,
+            dict(deprecated or {}),
+            clears,
         )
         self.latency_seconds = latency_seconds
         known = {**{name: Fault(behaviour=name) for name in BEHAVIOURS}, **FAULTS}
@@ -152,21 +159,24 @@ class ScriptedModel:
             self.counted.append(body)
         return sum(block.tokens for block in lay_out(body))
 
-    def check(self, body: Any, *, counting: bool = False) -> None:
+    def check(self, body: Any, *, counting: bool = False, betas: Sequence[str] = ()) -> None:
         """Raise Refused for what the API would not take; ``refused`` notes it."""
         try:
-            check_request(body, self.rules, counting=counting)
+            check_editing(body, betas, clears=self.rules.clears)
+            shown, _ = edit_request(body)
+            check_request(shown, self.rules, counting=counting)
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise Refused(f"malformed request: {type(error).__name__}: {error}") from error
         check_history(
             bare_messages(body["messages"]), lambda turns: self._said.get(_key(body["model"], turns), [])
         )
-        tokens = sum(block.tokens for block in lay_out(body))
+        tokens = sum(block.tokens for block in lay_out(shown))
         if tokens > self.context_tokens:
             raise Refused(f"prompt is too long: {tokens} tokens > {self.context_tokens} maximum")
 
     def answer(self, number: int, body: Json, fault: Fault | None) -> tuple[dict[str, Any], Charge]:
         """The message for a request that was checked, and what it costs."""
+        asked, (body, edits) = body, edit_request(body)
         blocks = lay_out(body)
         with self._lock:
             prompt = self._cache.look_up(blocks, self._clock())
@@ -177,8 +187,11 @@ class ScriptedModel:
             answer = Answer((), "end_turn", 1, 0)
         time.sleep(self.latency_seconds)
         charge = Charge(*prompt, answer.output_tokens, answer.thinking_tokens)
-        self._remember(body, blocks, answer)
-        return render_message(answer, charge, body["model"], mark), charge
+        self._remember(asked, blocks, answer)
+        message = render_message(answer, charge, body["model"], mark)
+        if "context_management" in asked:
+            message["context_management"] = {"applied_edits": edits}
+        return message, charge
 
     def _remember(self, body: Json, blocks: tuple[Block, ...], answer: Answer) -> None:
         key = _key(body["model"], bare_messages(body["messages"]))

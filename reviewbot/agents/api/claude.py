@@ -38,13 +38,22 @@ DESCRIBE_SECONDS = 20.0
 
 COUNT_SECONDS = 10.0
 
+CONTEXT_EDITING = "context-management-2025-06-27"
+"""The beta that clears old tool results."""
+
+EDITED_TOKENS = 5_000
+"""Whether it is worth it was decided by whoever asks; requests that ask for it hold more than this."""
+
 # Nothing left this machine when one of these happened.
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request. The lists hold blocks as the API wants them; ``seconds`` bounds it with its retries."""
+    """One request. The lists hold blocks as the API wants them; ``seconds`` bounds it with its retries.
+
+    ``kept``: all but so many of the newest tool results are to be cleared from it (0: none are).
+    """
 
     model: str
     max_tokens: int
@@ -54,6 +63,7 @@ class Ask:
     effort: str
     schema: Mapping[str, Any] | None
     seconds: float
+    kept: int = 0
 
     def body(self) -> dict[str, Any]:
         """The JSON body. No sampling parameter, no forced tool, no prefill: the API refuses them."""
@@ -98,9 +108,7 @@ class Claude:
                 attempts,
                 ask.model,
                 max(1.0, ask.seconds - (time.monotonic() - started)),
-                lambda client, timeout: client.messages.with_raw_response.create(
-                    **cast(Any, ask.body()), timeout=timeout
-                ),
+                lambda client, timeout: _create(client, ask, timeout),
             )
         reply = parse_reply(
             raw.http_response.content,
@@ -256,6 +264,20 @@ class _Attempts:
             )
             code: ErrorCode = "rate_limit" if response.status_code == 429 else "provider_outage"
             raise ModelError(code, detail, Usage(), request_id=_request_id(response))
+
+
+def _create(client: "anthropic.AsyncAnthropic", ask: Ask, timeout: Any) -> Awaitable[Any]:
+    body = cast(Any, ask.body())
+    if not ask.kept:
+        return client.messages.with_raw_response.create(**body, timeout=timeout)
+    edit: Any = {
+        "type": "clear_tool_uses_20250919",
+        "trigger": {"type": "input_tokens", "value": EDITED_TOKENS},
+        "keep": {"type": "tool_uses", "value": ask.kept},
+    }
+    return client.beta.messages.with_raw_response.create(
+        **body, betas=[CONTEXT_EDITING], context_management={"edits": [edit]}, timeout=timeout
+    )
 
 
 def _failure(error: Exception, model: str) -> ModelError:

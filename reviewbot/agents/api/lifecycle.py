@@ -4,7 +4,7 @@ It is never waited for and never a reason to fail: what is not answered when the
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from reviewbot.agents.api.failures import ModelError
@@ -24,12 +24,22 @@ class Describer(Protocol):
 
 
 class Lifecycles:
-    """Asks about each model of ``users``, which names the agents that use it. Begins at once."""
+    """Asks about each model of ``users``, which names the agents that use it. Begins at once.
 
-    def __init__(self, claude: Describer, users: Mapping[str, Sequence[str]], journal: Journal) -> None:
+    ``learn`` is told what the provider says of a model as soon as it does.
+    """
+
+    def __init__(
+        self,
+        claude: Describer,
+        users: Mapping[str, Sequence[str]],
+        journal: Journal,
+        learn: Callable[[str, ModelFacts], None] = lambda *_: None,
+    ) -> None:
         self._claude = claude
         self._users = users
         self._journal = journal
+        self._learn = learn
         self._asked = {model: asyncio.create_task(self._describe(model)) for model in users}
 
     async def end(self) -> tuple[str, ...]:
@@ -52,6 +62,7 @@ class Lifecycles:
         self._journal.write(
             "model_described", model=model, lifecycle=facts.lifecycle, retires_on=facts.retires_on
         )
+        self._learn(model, facts)
         return facts
 
 

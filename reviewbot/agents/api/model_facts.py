@@ -19,13 +19,15 @@ class ModelFacts:
     """A model as its provider describes it; None is what the answer does not say.
 
     ``lifecycle`` is one of LIFECYCLES, ``retires_on`` a day such as ``2026-11-30``, empty for none.
-    ``efforts`` are the words that ``output_config.effort`` may hold.
+    ``efforts`` are the words that ``output_config.effort`` may hold. ``clears_tool_uses``: old tool results
+    can be cleared from its requests.
     """
 
     lifecycle: str | None
     retires_on: str
     structured_outputs: bool | None
     efforts: frozenset[str] | None
+    clears_tool_uses: bool | None = None
 
 
 def parse_model(data: bytes) -> ModelFacts:
@@ -44,11 +46,13 @@ def parse_model(data: bytes) -> ModelFacts:
         raise ModelError("invalid_answer", "What the provider says of its model is no model object.")
     lifecycle = body.get("lifecycle")
     capabilities = _mapping(body.get("capabilities"))
+    edits = _mapping(capabilities.get("context_management"))
     return ModelFacts(
         lifecycle=lifecycle if lifecycle in LIFECYCLES else None,
         retires_on=_day(body.get("retires_at")),
         structured_outputs=_supported(capabilities.get("structured_outputs")),
         efforts=_efforts(capabilities.get("effort")),
+        clears_tool_uses=_supported(edits.get("clear_tool_uses_20250919")),
     )
 
 

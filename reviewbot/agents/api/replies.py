@@ -30,6 +30,7 @@ class Reply:
 
     ``refusal`` is the provider's category of a refusal, empty otherwise. ``lost`` counts attempts of the
     same call whose answer never came and which may have been charged. ``terms``: how it is priced.
+    ``cleared``: tokens of old tool results that were cleared from the request before it was read.
     """
 
     content: tuple[Mapping[str, Any], ...]
@@ -41,6 +42,7 @@ class Reply:
     refusal: str = ""
     lost: int = 0
     terms: Terms = LIST
+    cleared: int = 0
 
     @property
     def text(self) -> str:
@@ -125,6 +127,7 @@ def parse_reply(data: bytes, asked_model: str, *, request_id: str, seconds: floa
         refusal=_refusal(body),
         lost=lost,
         terms=terms,
+        cleared=_cleared(body.get("context_management")),
     )
 
 
@@ -203,6 +206,13 @@ def _usage(value: object) -> Usage:
     long = _hour_writes(value, given["cache_creation_input_tokens"])
     uncached, output, read, written = (count or 0 for count in counts)
     return Usage(uncached, output, read, written, long)
+
+
+def _cleared(value: object) -> int:
+    """What context editing says it took away; the usage, which is charged, does not hold it any more."""
+    edits = value.get("applied_edits") if isinstance(value, dict) else None
+    counts = [edit.get("cleared_input_tokens") for edit in edits or () if isinstance(edit, dict)]
+    return sum(count for count in counts if type(count) is int and count > 0)
 
 
 def _hour_writes(usage: Mapping[str, Any], written: int) -> int:

@@ -81,6 +81,7 @@ class Batches:
             steps=ROUNDS,
             seconds=TASK_SECONDS,
             fits=False,
+            clears=False,
         )
 
     @property

@@ -102,7 +102,15 @@ class Asking:
         self._account.lose(reply.lost, reservation)
         tell_usage(chat, reply.usage)
         tell_answer(chat, reply.model, reply.stop_reason)
-        self._record(ask, reply.usage, usd, started, request_id=reply.request_id, stop=reply.stop_reason)
+        self._record(
+            ask,
+            reply.usage,
+            usd,
+            started,
+            request_id=reply.request_id,
+            stop=reply.stop_reason,
+            cleared=reply.cleared,
+        )
         self._journal.write_full(
             "model_said", agent=self._agent, turn=self.turns, blocks=reply.sendable, text=reply.text
         )
@@ -126,6 +134,7 @@ class Asking:
         request_id: str,
         stop: str = "",
         error: str = "",
+        cleared: int = 0,
     ) -> None:
         spent = usage or Usage()
         self._journal.write(
@@ -144,5 +153,6 @@ class Asking:
             cache_read=spent.cache_read,
             cache_write=spent.cache_write,
             usd=usd,
+            cleared=cleared,
             seconds=round(time.monotonic() - started, 3),
         )

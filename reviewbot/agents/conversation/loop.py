@@ -13,6 +13,7 @@ from reviewbot.agents.api.claude import Ask, Reply, transform
 from reviewbot.agents.api.replies import describe_invalid, parse_answer
 from reviewbot.agents.conversation.asking import Asker, Asking, Ended
 from reviewbot.agents.conversation.calls import ToolCalls, Tools, refuse_calls
+from reviewbot.agents.conversation.clearing import CLEARED, Clearing, OldResults
 from reviewbot.agents.conversation.history import (
     CHARACTERS_A_TOKEN,
     History,
@@ -88,6 +89,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
     model: str,
     hooks: HookCalls | None = None,
     fits: bool = True,
+    clearing: Clearing | None = None,
 ) -> Run:
     """Carry one task of an agent through to its end.
 
@@ -95,6 +97,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
     repair with more effort, and one the repetition of a cut one with twice the room. A failed or cut
     task never looks like an empty answer. ``fits``: requests are made to fit the money that is left of the
     run; else their words depend on the conversation alone, and what cannot be paid ends the task.
+    ``clearing``: where a window is full, old tool results may be cleared.
     """
     agent = _Agent(
         spec=spec,
@@ -106,6 +109,7 @@ async def run_agent(  # noqa: PLR0917 - one task and what it works with, as ever
         model=model,
         hooks=hooks or HookCalls(Hooks(), journal),
         fits=fits,
+        clearing=clearing or Clearing(),
     )
     try:
         answer = await agent.converse()
@@ -129,6 +133,7 @@ class _Agent:
         model: str,
         hooks: HookCalls,
         fits: bool,
+        clearing: Clearing,
     ) -> None:
         self.spec = spec
         self.fits = fits
@@ -141,6 +146,7 @@ class _Agent:
         self.asking = Asking(spec.name, claude, self.account, journal, hooks, prompt.material)
         self.size = PromptSize(spec.name, claude, journal)
         self.calls = ToolCalls(spec.name, spec.tools, toolbox, journal, hooks, self._price)
+        self.old = OldResults(clearing, model)
         self.answer_type: Any = spec.answer()
         self.schema = transform(self.answer_type)
         self.max_tokens = self.allowed = spec.bounds.output_tokens
@@ -218,8 +224,11 @@ class _Agent:
         except Ended as end:
             if end.error_code and time.monotonic() >= self.started + self.spec.bounds.seconds:
                 raise self._out_of_time() from None
+            if ask.kept and end.error_code == "bad_request" and self.old.give_up():
+                return await self._ask()
             raise
         self.size.note(ask, reply.usage.prompt)
+        self.old.note(reply.cleared)
         return reply
 
     def _fitted(self, ask: Ask, tokens: int) -> Ask:
@@ -246,6 +255,7 @@ class _Agent:
             effort=self.effort,
             schema=self.schema,
             seconds=self._call_seconds(),
+            kept=self.old.kept,
         )
         tokens = self.size.estimate(ask)
         if tokens > bounds.context_tokens >= self.size.fewest(tokens):
@@ -282,9 +292,28 @@ class _Agent:
         except TimeoutError:
             raise self._out_of_time() from None
         self.history.append("assistant", reply.sendable)
-        if self._is_last_turn(tokens_of(weigh(reply.sendable) + weigh(results))):
+        self.old.add(results)
+        new = tokens_of(weigh(reply.sendable) + weigh(results))
+        if self._is_last_turn(new):
             results.append({"type": "text", "text": LAST_TURN})
+        elif self._is_full(new):
+            results.append({"type": "text", "text": CLEARED if self._clear(new) else LAST_TURN})
         self.history.append("user", results)
+
+    def _is_full(self, new_tokens: int) -> bool:
+        """Whether the call after the next one would likely hold more than a request may."""
+        after = self.asking.last.prompt + 2 * new_tokens
+        return after + ROOM_TO_ANSWER > self.spec.bounds.context_tokens
+
+    def _clear(self, new_tokens: int) -> bool:
+        """Have old tool results cleared from now on; False where they cannot be or that cannot be paid."""
+        tokens = self.asking.last.prompt + new_tokens
+        # What stays stands at another place than before, so none of it is in the cache.
+        if not (self.old.can_clear_more() and self.account.has_room(tokens, self.max_tokens, cached=0)):
+            return False
+        self.old.clear_more()
+        self.asking.cached = 0
+        return True
 
     def _is_last_turn(self, new_tokens: int) -> bool:
         """Whether the call after the next one would likely pass a bound, so that the next must answer."""
@@ -293,7 +322,6 @@ class _Agent:
         likely = self.account.likely_usd(after, self.max_tokens, cached=self.asking.last.prompt)
         return (
             self.asking.turns + 1 >= bounds.steps
-            or after + ROOM_TO_ANSWER > bounds.context_tokens
             or not self.account.can_afford(None if likely is None else 2 * likely)
             or (self.fits and not self._pays_twice(after))
             or self._seconds_left() < bounds.seconds / 5
