@@ -65,7 +65,7 @@ def test_old_results_are_cleared_before_the_model_reads_and_the_answer_says_how_
         assert model.refused == []
     assert message.context_management is not None
     (edit,) = message.context_management.applied_edits
-    assert edit.type == EDIT
+    assert edit.type == "clear_tool_uses_20250919" == EDIT
     assert edit.cleared_tool_uses == 3
     assert message.usage.input_tokens + edit.cleared_input_tokens == plain.usage.input_tokens
     texts = [block["content"] for turn in seen[-1]["messages"][2::2] for block in turn["content"]]

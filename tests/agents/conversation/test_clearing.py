@@ -24,6 +24,7 @@ from reviewbot.spend.budget import Ledger
 from reviewbot.testing import BEHAVIOURS, Fault, ScriptedModel, ToolCall, Turn
 from reviewbot.testing.clearing import CLEARED_TEXT
 from reviewbot.testing.exchange import Served
+from reviewbot.testing.faults import Faults
 from tests.agents.conversation.test_loop import SPEC, Drawers
 from tests.agents.conversation.test_loop_on_the_wire import ANSWER, PROMPT
 from tests.repositories import Sandbox
@@ -166,7 +167,9 @@ def test_a_refusal_after_it_worked_ends_the_task_honestly() -> None:
         edited["left"] -= "context_management" in body
         return edited["left"] < 0
 
-    faults = {fails_later: Fault(status=400, kind="invalid_request_error", message="edits are off today")}
+    faults: Faults = {
+        fails_later: Fault(status=400, kind="invalid_request_error", message="edits are off today")
+    }
     with ScriptedModel(reads_until_told, clears=True, faults=faults) as model:
         run = play(model, Ledger(5.00), able())
     assert run.stop is Stop.INVALID
