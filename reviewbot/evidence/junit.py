@@ -319,10 +319,12 @@ def _test_id(problem: _Problem) -> str:
 
 
 def _message(problem: _Problem) -> str:
-    """One line: of the message, else the last one of the trace, else the kind of error."""
+    """One line: of the message; of the trace its last, or its first where it ends in calls; else the kind."""
     message, trace = problem.attributes.get("message", "").strip(), problem.trace.strip()
-    lines = message.splitlines()[:1] or trace.splitlines()[-1:] or [problem.attributes.get("type", "")]
-    return one_line(lines[0], 500)
+    lines = trace.splitlines()
+    ends_in_calls = bool(lines) and lines[-1].lstrip().startswith("at ")
+    said = message.splitlines()[:1] or (lines[:1] if ends_in_calls else lines[-1:])
+    return one_line(said[0] if said else problem.attributes.get("type", ""), 500)
 
 
 def _trace(problem: _Problem) -> str:

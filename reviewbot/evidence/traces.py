@@ -17,8 +17,13 @@ _QUOTED = re.compile(r"> {1,200}+\S")
 # path:12, path:12:5, path(12), path(12,5); the path starts the line or follows a space, bracket or quote
 _GENERIC = re.compile(
     r"(?:^|[\s(\[\"'@])"
+    r"(?:webpack(?:-internal)?://[^/\s]{0,100}/(?:\./)?)?"
     r"((?:file:(?=/))?(?:[A-Za-z]:(?=[\\/]))?[^\s:()\[\]\"'@]++)"
     r"(?::|\()(\d{1,7})(?=[:,)\s\]]|$)"
+)
+# bats: in test file a.bats, line 4; Perl: at a.t line 4.; PHP: in /a.php on line 4
+_WORDED = re.compile(
+    r"(?:^|[\s(])(?:at|in|file) ([^\s:()\"',]{1,400}\.\w{1,10}),? (?:on )?line (\d{1,7})(?=[.,)\s]|$)"
 )
 
 
@@ -34,8 +39,8 @@ class TraceFrame:
 def parse_frames(trace: str) -> list[TraceFrame]:
     """The places that a trace names, innermost call last.
 
-    Known: Python and pytest, JVM, JavaScript, Go, Rust, C#, PHP, Ruby. Traces whose lines start with
-    ``at`` or ``#`` are written innermost first and are turned round.
+    Known: Python and pytest, JVM, JavaScript, Go, Rust, C#, PHP, Ruby, Perl, bats. Traces whose lines start
+    with ``at`` or ``#`` are written innermost first and are turned round.
     """
     lines = trace.split("\n")
     if len(lines) > _LINE_COUNT_CAP:
@@ -66,7 +71,7 @@ def _parse_line(text: str) -> TraceFrame | None:
         head, _, number = text.rpartition(":line ")
         path = head.rpartition(" in ")[2]
         return TraceFrame(path, int(number)) if re.fullmatch(r"[0-9]{1,7}", number) else None
-    if match := _GENERIC.search(text):
+    if match := _GENERIC.search(text) or (_WORDED.search(text) if "line " in text else None):
         return TraceFrame(match.group(1), int(match.group(2)))
     return None
 

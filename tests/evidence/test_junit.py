@@ -434,3 +434,9 @@ def test_real_java_failures_are_found_by_their_class(shared_data: Path) -> None:
                 assert [one.location for one in report.evidence] == [Location(path, 1, 1)]
                 found += 1
     assert found > 20
+
+
+def test_a_failure_without_a_message_says_the_first_line_of_a_trace_that_ends_in_calls() -> None:
+    trace = "Error: 6 is not 5\n    at land (src/kite.js:7:1)\n    at run (node:internal:1:1)"
+    data = f"<testsuite><testcase name='a'><failure>{trace}</failure></testcase></testsuite>".encode()
+    assert parse_junit(data, "x.xml", TreePaths([])).evidence[0].message == "Error: 6 is not 5"

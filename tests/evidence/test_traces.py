@@ -83,3 +83,19 @@ def test_hostile_lines_cost_linear_time(piece: str) -> None:
 @given(st.text())
 def test_any_text_gives_frames_with_lines(trace: str) -> None:
     assert all(frame.line > 0 and frame.path for frame in parse_frames(trace))
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "number"),
+    [
+        ("(in test file test/kite.bats, line 4)", "test/kite.bats", 4),
+        ("  at t/kite.t line 2.", "t/kite.t", 2),
+        ("Error in /srv/kite.php on line 7", "/srv/kite.php", 7),
+        ("at Context.eval (webpack://shop/./e2e/kite.ts:5:9)", "e2e/kite.ts", 5),
+        ("at webpack:///./src/kite.js:5:9", "src/kite.js", 5),
+    ],
+)
+def test_a_place_in_words_or_behind_the_name_of_a_bundle_is_a_frame(
+    line: str, path: str, number: int
+) -> None:
+    assert [(frame.path, frame.line) for frame in parse_frames(line)] == [(path, number)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from reviewbot.evidence.logs.lines import LogFailure, Told, keep_lines, merge, number
+from reviewbot.evidence.logs.lines import LogFailure, Told, find_first_words, keep_lines, merge, number
 
 _GO_END = re.compile(r" {0,40}--- (FAIL|PASS|SKIP): (\S{1,500}) \([\d.]+s\)$")
 _GO_RUN = re.compile(r"=== (?:RUN|CONT|NAME) +(\S{1,500})$")
@@ -35,10 +35,6 @@ _SUREFIRE_FLAKE = re.compile(r"([\w.$]{1,400})$")
 
 _GRADLE = re.compile(r"([\w.$][^>]{0,400}?)( > .{1,600}) FAILED$")
 _GRADLE_COUNT = re.compile(r"(\d{1,9}) tests? completed(?:, (\d{1,9}) failed)?(?:, (\d{1,9}) skipped)?$")
-
-
-def _first_words(block: Sequence[str]) -> str:
-    return next((line.strip() for line in block if line.strip()), "")
 
 
 def parse_go(lines: Sequence[str]) -> Told:
@@ -83,7 +79,7 @@ def _read_go(lines: Sequence[str]) -> Iterator[LogFailure]:
 
 def _go_failure(one: LogFailure, package: str, said: dict[str, list[str]]) -> LogFailure:
     block = keep_lines([line for line in said.get(one.name, []) if line not in ("FAIL", "PASS")])
-    return replace(one, owner=package, lines=block, message=one.message or _first_words(block))
+    return replace(one, owner=package, lines=block, message=one.message or find_first_words(block))
 
 
 def parse_cargo(lines: Sequence[str]) -> Told:
@@ -134,7 +130,7 @@ def _panic_words(block: Sequence[str]) -> str:
     for at, line in enumerate(block):
         if " panicked at " in line:
             return next((row.strip() for row in block[at + 1 : at + 2] if row.strip()), line.strip())
-    return _first_words(block)
+    return find_first_words(block)
 
 
 def parse_surefire(lines: Sequence[str]) -> Told:
@@ -171,7 +167,7 @@ def _read_surefire(lines: Sequence[str], plain: Sequence[str]) -> Iterator[LogFa
         old = _SUREFIRE_OLD.match(head)
         owner, name = (old[2], old[1]) if old else _split_method(head)
         kind: Literal["failure", "error"] = "failure" if found[1] == "FAILURE" else "error"
-        yield LogFailure("surefire", name, at, owner, kind, "", 0, block, _first_words(block))
+        yield LogFailure("surefire", name, at, owner, kind, "", 0, block, find_first_words(block))
 
 
 def _split_method(written: str) -> tuple[str, str]:
@@ -215,4 +211,4 @@ def _read_gradle(lines: Sequence[str]) -> Iterator[LogFailure]:
             stop += 1
         block = keep_lines(lines[at + 1 : stop])
         name = found[2][3:]
-        yield LogFailure("gradle", name, at, found[1], "failure", "", 0, block, _first_words(block))
+        yield LogFailure("gradle", name, at, found[1], "failure", "", 0, block, find_first_words(block))

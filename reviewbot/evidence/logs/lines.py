@@ -21,6 +21,7 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\
 _STAMP = re.compile(
     r"\ufeff?(?:[^\t\n]{1,200}\t[^\t\n]{1,200}\t)?\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z ?"
 )
+_NAMED_FILE = re.compile(r"\(((?:[A-Za-z]:)?[^()\s]{1,400}\.[cm]?[jt]sx?)\)$")
 _COMMAND = re.compile(r"##\[(?:error|warning|group|endgroup|debug|command)\]")
 
 
@@ -88,6 +89,17 @@ def keep_lines(lines: Sequence[str]) -> tuple[str, ...]:
     half = TRACE_LINES // 2
     left_out = f"[… {last - first - 2 * half:,} lines left out …]"
     return (*lines[first : first + half], left_out, *lines[last - half : last])
+
+
+def find_first_words(block: Sequence[str]) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in block if line.strip()), "")
+
+
+def find_named_file(said: str) -> str:
+    """The file in brackets at the end of a message: Mocha's only word on where a test timed out."""
+    found = _NAMED_FILE.search(said[-500:])
+    return found[1] if found else ""
 
 
 def merge(failures: Iterable[LogFailure]) -> tuple[LogFailure, ...]:

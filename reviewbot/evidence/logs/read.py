@@ -15,8 +15,11 @@ from reviewbot.evidence.junit_places import FailedCase, find_place, list_written
 from reviewbot.evidence.logs.compiled import parse_cargo, parse_go, parse_gradle, parse_surefire
 from reviewbot.evidence.logs.compilers import parse_compilers
 from reviewbot.evidence.logs.lines import LogFailure, Told, parse_lines
+from reviewbot.evidence.logs.mocha import parse_jasmine, parse_mocha, parse_playwright
+from reviewbot.evidence.logs.node import parse_ava, parse_bun, parse_deno, parse_node
 from reviewbot.evidence.logs.python import parse_pytest, parse_unittest
 from reviewbot.evidence.logs.scripts import parse_jest, parse_phpunit, parse_rspec, parse_vitest
+from reviewbot.evidence.logs.tap import parse_tap
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.traces import parse_frames
 from reviewbot.text import cut_middle, one_line
@@ -32,6 +35,14 @@ RUNNERS = {
     "unittest": parse_unittest,
     "Jest": parse_jest,
     "Vitest": parse_vitest,
+    "Mocha": parse_mocha,
+    "Jasmine": parse_jasmine,
+    "Playwright": parse_playwright,
+    "node:test": parse_node,
+    "Bun": parse_bun,
+    "Deno": parse_deno,
+    "AVA": parse_ava,
+    "TAP": parse_tap,
     "Go test": parse_go,
     "Cargo": parse_cargo,
     "Surefire": parse_surefire,
@@ -138,7 +149,7 @@ def _evidence(failure: LogFailure, case: FailedCase, id: str, tree: TreePaths) -
 
 def _message(failure: LogFailure) -> str:
     said = one_line(failure.message or f"The log names it as a {failure.kind} and says no more.", 400)
-    hints = find_flaky_hints(failure.lines or (failure.message,))
+    hints = find_flaky_hints((failure.message, *failure.lines))
     return f"{said} (it names {' and '.join(hints)}: it may be flaky)" if hints else said
 
 

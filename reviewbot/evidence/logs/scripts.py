@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from reviewbot.evidence.logs.lines import LogFailure, Told, keep_lines, merge, number
+from reviewbot.evidence.logs.lines import LogFailure, Told, find_first_words, keep_lines, merge, number
 
 _JEST_FILE = re.compile(r"\s{0,4}(?:FAIL|PASS)\s+(\S{1,400}\.[cm]?[jt]sx?)(?:\s+\([\d.]+ m?s\))?\s*$")
 _JEST_TEST = re.compile(r"  ● (.{1,1000})$")
@@ -39,10 +39,6 @@ _PHP_STOP = re.compile(r"(?:--\s*$|FAILURES!|ERRORS!|WARNINGS!|OK|There (?:was|w
 _PHP_COUNT = re.compile(r"Tests: (\d{1,9}), Assertions: \d{1,9}(.*)\.$")
 
 
-def _first_words(block: Sequence[str]) -> str:
-    return next((line.strip() for line in block if line.strip()), "")
-
-
 def _counted(text: str, *words: str) -> int:
     found = (re.search(rf"(?<!\d)(\d{{1,9}}) {word}\b", text) for word in words)
     return sum(number(match[1]) for match in found if match)
@@ -71,7 +67,7 @@ def _read_jest(lines: Sequence[str]) -> Iterator[LogFailure]:
             block = keep_lines(lines[start + 1 : at])
             kind: Literal["failure", "error"] = "error" if title == _JEST_SUITE else "failure"
             if file:
-                yield LogFailure("jest", title, start, file, kind, file, 0, block, _first_words(block))
+                yield LogFailure("jest", title, start, file, kind, file, 0, block, find_first_words(block))
             title = ""
         if stop:
             named = _JEST_FILE.match(line)
@@ -104,7 +100,7 @@ def _read_vitest(lines: Sequence[str]) -> Iterator[LogFailure]:
         if open_ and (head or _VITEST_STOP.match(line)):
             block = keep_lines(lines[start + 1 : at])
             if block or not head:
-                yield from (replace(one, lines=block, message=_first_words(block)) for one in open_)
+                yield from (replace(one, lines=block, message=find_first_words(block)) for one in open_)
                 open_ = []
         if head:
             name, kind = head[2] or "collection", "failure" if head[2] else "error"
@@ -160,7 +156,7 @@ def _read_rspec(lines: Sequence[str]) -> Iterator[LogFailure]:
 
 
 def _rspec_failure(name: str, at: int, block: tuple[str, ...]) -> LogFailure:
-    message = next((line.strip() for line in block[1:] if line.strip()), _first_words(block))
+    message = next((line.strip() for line in block[1:] if line.strip()), find_first_words(block))
     file = name.removeprefix("loading ") if name.startswith("loading ") else ""
     return LogFailure("rspec", name, at, "", "error" if file else "failure", file, 0, block, message)
 
@@ -190,7 +186,7 @@ def _read_phpunit(lines: Sequence[str]) -> Iterator[LogFailure]:
         test = _PHP_TEST.match(line) if kind in ("failure", "error") else None
         if open_ and (test or _PHP_STOP.match(line)):
             block = keep_lines(lines[start + 1 : at])
-            name, said = open_[2].strip(), _first_words(block)
+            name, said = open_[2].strip(), find_first_words(block)
             yield LogFailure("phpunit", name, start, open_[1], kind, "", 0, block, said)  # type: ignore[arg-type]
             open_ = None
         if found := _PHP_KIND.match(line):
