@@ -1,6 +1,13 @@
-"""gitattributes(5) as ``git check-attr`` tells them."""
+"""gitattributes(5) as ``git check-attr`` tells them, and the folders whose files are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+LEVELS = 8
+"""Folders of a path that are asked for at a time."""
+
+PATHS_PER_CALL = 500
+BYTES_PER_CALL = 256 * 1024
+"""Of paths given to git as arguments at a time; Linux takes 2 MiB, and less where the stack is small."""
 
 
 def parse_attributes(output: bytes) -> dict[str, dict[str, str]]:
@@ -12,9 +19,41 @@ def parse_attributes(output: bytes) -> dict[str, dict[str, str]]:
     return result
 
 
-def folders_above(path: str) -> Iterator[str]:
-    """The folders above a path as prefixes: ``""``, ``"a/"``, ``"a/b/"``."""
-    at = 0
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at) + 1 or -1
+def folders_above(paths: Iterable[str], existing: Callable[[Sequence[str]], Collection[str]]) -> set[str]:
+    """The folders above some paths as prefixes: ``""``, ``"a/"``, ``"a/b/"``.
+
+    Below ``LEVELS`` only those of which ``existing`` says that they are there: a change may make folders a
+    thousand deep, whose names together are longer than any memory. It is asked for each LEVELS once.
+    """
+    found: set[str] = set()
+    left = dict.fromkeys(paths, 0)
+    while left:
+        deeper: dict[str, int] = {}
+        for path, at in left.items():
+            end = at
+            for _ in range(LEVELS):
+                found.add(path[:end])
+                end = path.find("/", end) + 1
+                if not end:
+                    break
+            else:
+                deeper[path] = end
+        names = sorted({path[: end - 1] for path, end in deeper.items()})
+        there = frozenset(existing(names)) if names else frozenset()
+        left = {path: end for path, end in deeper.items() if path[: end - 1] in there}
+    return found
+
+
+def in_calls(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The paths in parts that git takes as arguments of one call."""
+    some: list[str] = []
+    size = 0
+    for path in paths:
+        length = len(path.encode("utf-8", "surrogateescape"))
+        if some and (len(some) == PATHS_PER_CALL or size + length > BYTES_PER_CALL):
+            yield some
+            some, size = [], 0
+        some.append(path)
+        size += length
+    if some:
+        yield some

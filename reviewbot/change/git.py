@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from reviewbot.change import hardening
-from reviewbot.change.attributes import folders_above, parse_attributes
+from reviewbot.change.attributes import folders_above, in_calls, parse_attributes
 from reviewbot.change.entries import DiffEntry, parse_diff_entries
 from reviewbot.change.grep import GREP_SECONDS, MAX_GREP_MEMORY, MAX_GREP_OUTPUT, GrepHit, Search, SearchError
 from reviewbot.change.hardening import FULL_ID, HARDENED, find_git, full_id, git_env, last_line, make_store
@@ -33,9 +33,6 @@ SECONDS = 300
 
 BIG_FILE_BYTES = 32 * 1024 * 1024
 """git treats larger files as binary, which bounds the memory of a diff; the ledger tells them apart."""
-
-PATHS_PER_CALL = 500
-"""Paths given to git as arguments at a time."""
 
 MAX_BLOB_BYTES = 2 * BIG_FILE_BYTES
 MAX_OUTPUT_BYTES = 128 * 1024 * 1024
@@ -177,8 +174,7 @@ class Repository:
     def entries_at(self, tree: Sha, paths: Sequence[str]) -> dict[str, TreeEntry]:
         """What each of the paths is at a commit or tree; a path that is not there is left out."""
         found = {}
-        for at in range(0, len(paths), PATHS_PER_CALL):
-            some = paths[at : at + PATHS_PER_CALL]
+        for some in in_calls(paths):
             rows = self._read("ls-tree", "-z", "--full-tree", full_id(tree), "--", *some)
             for row in filter(None, rows.split(b"\0")):
                 meta, _, name = row.partition(b"\t")
@@ -227,7 +223,7 @@ class Repository:
         Older git has no ``check-attr --source``: the attribute files on the way to the paths are put
         into an index of their own, which ``--cached`` then asks.
         """
-        folders = {folder for path in paths for folder in folders_above(path)}
+        folders = folders_above(paths, lambda names: self.entries_at(tree, names))
         index = self._home / "attributes-index"
         index.unlink(missing_ok=True)
         files = self.entries_at(tree, [f"{folder}.gitattributes" for folder in sorted(folders)])

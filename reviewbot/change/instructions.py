@@ -1,8 +1,8 @@
 """What the maintainers tell reviewers, in files at the policy commit, as data for prompts."""
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
+from reviewbot.change.attributes import folders_above
 from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.text import cut, visible
@@ -24,10 +24,9 @@ def read_instructions(
 
     At most MAX_FILES of them, each cut visibly to MAX_CHARACTERS; links are not followed.
     """
-    folders = {folder for path in paths for folder in PurePosixPath(path).parents}
-    wanted = [NOTES_PATH] + [
-        str(folder / name) for folder in sorted(folders, key=lambda f: (len(f.parts), f)) for name in NAMES
-    ]
+    folders = folders_above(paths, lambda names: repository.entries_at(policy_sha, names))
+    nearest = sorted(folders, key=lambda folder: (folder.count("/"), folder))
+    wanted = [NOTES_PATH, *(folder + name for folder in nearest for name in NAMES)]
     entries = repository.entries_at(policy_sha, wanted)
     files = [
         (path, entry.sha)
