@@ -141,7 +141,7 @@ class _Ground:
         head = self.lines(said.path, self.changes.head_sha)
         if head is None:
             return None, f"{ascii(said.path)[1:-1]} is not in head."
-        last = len(head) - (head[-1] == "" and len(head) > 1)
+        last = _last_line(head)
         if item.revision in (None, self.changes.head_sha):
             return self._location_in_head(item, said, head, last)
         seen = self.lines(said.path, item.revision) if item.revision else None
@@ -190,7 +190,7 @@ class _Ground:
             return (not here, abs(number - said.start_line))
 
         found = min(wanted, key=distance)
-        end = min(found + said.end_line - said.start_line, len(head))
+        end = min(found + said.end_line - said.start_line, _last_line(head))
         note = f"Reported for line {said.start_line} of {origin}; found by its text."
         return Location(said.path, found, end, said.side), note
 
@@ -244,6 +244,11 @@ class _Ground:
                 break
         lines = self._side(location)
         return self._text(location.path, number, lines[number - 1]) if number <= len(lines) else ""
+
+
+def _last_line(head: tuple[str, ...]) -> int:
+    """What stands behind the last line feed is no line, but where it is all that there is."""
+    return len(head) - (head[-1] == "" and len(head) > 1)
 
 
 def _is_whole_file(said: Location, found: Location) -> bool:

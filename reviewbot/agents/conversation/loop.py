@@ -222,7 +222,7 @@ class _Agent:
         try:
             reply = await self.asking.ask(ask, tokens)
         except Ended as end:
-            if end.error_code and time.monotonic() >= self.started + self.spec.bounds.seconds:
+            if time.monotonic() >= self.started + self.spec.bounds.seconds:
                 raise self._out_of_time() from None
             if ask.kept and end.error_code == "bad_request" and self.old.give_up():
                 return await self._ask()
