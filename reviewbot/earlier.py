@@ -12,9 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reviewbot.core import CoverageStatus, Location, Severity, Sha, Side
+from reviewbot.json_rules import read_json
 
 MOST_DATA = 24_000
 """Characters of a marker's data, which are base64."""
+
+MOST_LEVELS = 8
+"""Of nesting in them."""
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar."""
@@ -109,12 +113,12 @@ def _written(reading: Reading) -> dict[str, Any]:
 def parse_round(data: str) -> Round | None:
     """A round as ``render_round`` wrote it; None for anything else."""
     try:
-        whole = json.loads(base64.b64decode(data, validate=True))
+        whole = read_json(base64.b64decode(data, validate=True), most=MOST_DATA, levels=MOST_LEVELS)
         remembered = tuple(_remembered(each) for each in whole.pop("remembered"))
         readings = tuple(_reading(each) for each in whole.pop("readings", ()))
         whole = {name: tuple(value) if isinstance(value, list) else value for name, value in whole.items()}
         made = Round(**whole, remembered=remembered, readings=readings)
-    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError):
         return None
     lists = (made.open, made.before)
     if not all(each is None or isinstance(each, tuple) for each in lists) or type(made.forgotten) is not int:

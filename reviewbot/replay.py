@@ -5,7 +5,6 @@ repository. A model's claims are held against the blobs once more, so a journal 
 no more than a model could.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from reviewbot.core import Review, Trigger
 from reviewbot.errors import UnknownRevision, UsageError
 from reviewbot.evidence.collect import Collected
 from reviewbot.journal import PROVING, VERSION, Journal
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.pipeline import review_repository
 from reviewbot.records import from_plain
 from reviewbot.request import Request
@@ -26,6 +26,7 @@ from reviewbot.steps import Recorded, Settled, Step
 
 NAME = "journal.jsonl"
 MOST_BYTES = 512 * 1024 * 1024
+_MOST_LEVELS = 64
 _HELP = "Make one with `reviewbot review --journal full --out DIR`."
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -126,9 +127,9 @@ def _parse_lines(data: bytes) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
+            record = read_json(line, most=MOST_BYTES, levels=_MOST_LEVELS)
+        except BadJson as error:
+            raise JournalError(f"Line {number} of {NAME} is no record: it {error}.") from None
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
             raise JournalError(f"Line {number} of {NAME} is no record.")
         records.append(record)

@@ -33,8 +33,7 @@ from reviewbot.verdict.withholding import withhold
 if TYPE_CHECKING:
     from reviewbot.agents.api.claude import Claude
     from reviewbot.agents.batches.gathering import Batches
-    from reviewbot.agents.results import Watch
-    from reviewbot.agents.subagents import AgentsReview
+    from reviewbot.agents.results import AgentsReview, Watch
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Wraps a part of the work that may take long, with words for it."""

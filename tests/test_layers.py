@@ -91,7 +91,7 @@ PINS = {
     "verdict.gate": {"core", "errors"},
     "verdict.coverage": {"core", "verdict.before"},
     "verdict.before": {"core", "earlier"},
-    "verdict.baseline": {"core", "errors", "verdict.gate"},
+    "verdict.baseline": {"core", "errors", "json_rules", "verdict.gate"},
     "verdict.memory": {"core", "errors", "state_file", "verdict.baseline"},
     "verdict.grounding": {"core", "errors", "secrets.masking", "change.git", "change.content"},
 }

@@ -22,8 +22,7 @@ from reviewbot.agents.prompts import (
     foreign_texts,
     render_shared,
 )
-from reviewbot.agents.results import AgentsReview as AgentsReview  # noqa: PLC0414 - had from here by all
-from reviewbot.agents.results import Ended, Progress, Watch, readers_of, sum_up
+from reviewbot.agents.results import AgentsReview, Ended, Progress, Watch, readers_of, sum_up
 from reviewbot.agents.rounds.second_look import Looked, look_again
 from reviewbot.agents.rounds.security import SecurityRound
 from reviewbot.agents.rounds.test_fix import FixingRound

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from reviewbot.change.payload_json import MAX_PAYLOAD_BYTES as MAX_PAYLOAD_BYTES  # noqa: PLC0414 - known from here
 from reviewbot.change.payload_json import (
     Malformed,
     Node,

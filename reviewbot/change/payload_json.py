@@ -1,12 +1,11 @@
 """The JSON of a payload that nobody checked: bytes -> objects and fields of the right types. Pure."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from reviewbot.core import Sha
-from reviewbot.json_rules import is_deeper_than, repeated_key
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.text import show_surrogates
 
 MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
@@ -25,42 +24,13 @@ class Malformed(Exception):
 
 def parse_json(data: bytes) -> Node:
     """One JSON object in UTF-8, no key twice in an object; raises Malformed."""
-    if len(data) > MAX_PAYLOAD_BYTES:
-        raise Malformed(f"is larger than {MAX_PAYLOAD_BYTES >> 20} MiB")
-    if not data.strip():
-        raise Malformed("is empty")
     try:
-        document = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer
-        )
-    except RecursionError:
-        raise Malformed("is nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise Malformed(f"is not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise Malformed(f"is no JSON at line {error.lineno}, column {error.colno}") from None
+        document = read_json(data, most=MAX_PAYLOAD_BYTES, levels=MAX_DEPTH, encoding="utf-8-sig")
+    except BadJson as error:
+        raise Malformed(error.naming) from None
     if not isinstance(document, dict):
         raise Malformed("is no JSON object")
-    if is_deeper_than(document, MAX_DEPTH):
-        raise Malformed(f"is nested deeper than {MAX_DEPTH} levels")
     return document
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    twice = repeated_key(pairs)
-    if twice is not None:
-        raise Malformed(f"has the key {ascii(twice)[:80]} twice in one object")
-    return dict(pairs)
-
-
-def _refuse(text: str) -> NoReturn:
-    raise Malformed(f"holds {text}, which is no JSON number")
-
-
-def _integer(text: str) -> int:
-    if len(text) > 18:
-        raise Malformed(f"holds an integer of {len(text)} digits")
-    return int(text)
 
 
 def node_at(parent: Node, key: str) -> Node:

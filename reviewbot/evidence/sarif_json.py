@@ -1,16 +1,15 @@
 """Hostile JSON bytes -> a checked object, and typed looks into it that name the place they fail at."""
 
 import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
-from reviewbot.json_rules import is_deeper_than, repeated_key
+from reviewbot.evidence.files import FILE_CAP
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.text import show_surrogates
 
 DEPTH_CAP = 100
 """The deepest nesting that is read."""
-_DIGIT_CAP = 18
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 Node = dict[str, Any]
@@ -27,52 +26,16 @@ def parse_json(data: bytes) -> Node:
     Refused, as ``Malformed``: repeated keys, NaN and Infinity, numbers that overflow, nesting deeper
     than ``DEPTH_CAP``, anything but an object at the top.
     """
+    encoding = json.detect_encoding(data)
     try:
-        text = data.decode(json.detect_encoding(data))
-        document = json.loads(
-            text,
-            object_pairs_hook=_parse_object,
-            parse_constant=_refuse_constant,
-            parse_int=_parse_int,
-            parse_float=_parse_float,
-        )
-    except RecursionError:
-        raise Malformed("the JSON is nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise Malformed(f"byte {error.start} is not {error.encoding}") from None
-    except json.JSONDecodeError as error:
-        raise Malformed(f"no JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        document = read_json(data, most=FILE_CAP, levels=DEPTH_CAP, encoding=encoding)
+    except BadJson as error:
+        raise Malformed(f"the file {error.naming}") from None
     if not isinstance(document, dict):
         raise Malformed("the top of the file is no JSON object")
-    if is_deeper_than(document, DEPTH_CAP):
-        raise Malformed(f"the JSON is nested deeper than {DEPTH_CAP} levels")
-    if _ESCAPED_SURROGATE.search(text):
+    if _ESCAPED_SURROGATE.search(data.decode(encoding)):
         _show_surrogates_in(document)
     return document
-
-
-def _parse_object(pairs: list[tuple[str, Any]]) -> Node:
-    twice = repeated_key(pairs)
-    if twice is not None:
-        raise Malformed(f"the key {show_surrogates(twice)[:100]!r} stands twice in one object")
-    return dict(pairs)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise Malformed(f"{text} is no JSON number")
-
-
-def _parse_int(text: str) -> int:
-    if len(text) > _DIGIT_CAP:
-        raise Malformed(f"an integer of {len(text)} digits")
-    return int(text)
-
-
-def _parse_float(text: str) -> float:
-    number = float(text[:400])
-    if len(text) > 400 or not math.isfinite(number):
-        raise Malformed(f"the number {text[:40]} is too large")
-    return number
 
 
 def _show_surrogates_in(document: Node) -> None:

@@ -4,20 +4,22 @@ That job runs code of the change, so nothing is believed further than it can be 
 the two runs come to is judged again here, and the sentence is ours.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reviewbot.core import Sha
 from reviewbot.errors import EvidenceError
-from reviewbot.json_rules import is_deeper_than, repeated_key
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.prove.result import Attempt, Proof, Status, judge, judge_without
 
 PROOF_BYTES = 4 * 1024 * 1024
 """Of the file."""
+
+PROOF_LEVELS = 6
+"""Of its nesting."""
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -96,30 +98,19 @@ def parse_proof(data: bytes) -> HandedProof:
 
 
 def _parse(data: bytes) -> _File:
-    if len(data) > PROOF_BYTES:
-        raise ProofError(f"The proof is larger than {PROOF_BYTES >> 20} MiB.")
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
-        if is_deeper_than(document, 6):
-            raise ProofError("The proof is no file of `reviewbot prove`: it is nested too deeply.")
-        return _File.model_validate(document)
+        return _File.model_validate(read_json(data, most=PROOF_BYTES, levels=PROOF_LEVELS))
+    except BadJson as error:
+        raise ProofError(f"The proof is no file of `reviewbot prove`: it {error}.") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         # A key that should not be there is the file's own word, and is not repeated.
         known = [str(part) for part in first["loc"] if isinstance(part, int) or part in _KEYS]
         where = f" at {'.'.join(known)}" if known else ""
         raise ProofError(f"The proof is no file of `reviewbot prove`{where} ({first['type']}).") from None
-    except (ValueError, RecursionError):
-        raise ProofError("The proof is no JSON.") from None
 
 
 _KEYS = frozenset({*_File.model_fields, *_Run.model_fields})
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    if repeated_key(pairs) is not None:
-        raise ValueError("a key stands twice")
-    return dict(pairs)
 
 
 def _attempt(run: _Run) -> Attempt:

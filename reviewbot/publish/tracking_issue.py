@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from reviewbot.core import Finding, Review, Severity, Suppression
+from reviewbot.json_rules import read_json
 from reviewbot.publish import summary
 from reviewbot.publish.markdown import LIMIT
 from reviewbot.publish.markers import MOST_TRACKED, Scope, tracking_marker
@@ -32,6 +33,7 @@ TITLE = "reviewbot: what scans found in this repository"
 
 MOST_FIXED = 20
 _MOST_UNPACKED = 5_000_000
+_MOST_LEVELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,12 @@ def parse_memory(data: str, where: str) -> Memory | None:
     try:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(base64.b64decode(data, validate=True), _MOST_UNPACKED)
-        whole = json.loads(text)
+        whole = read_json(text, most=_MOST_UNPACKED, levels=_MOST_LEVELS)
         had_file, left_out, held = whole["had_file"], whole["left_out"], whole["baseline"]
         if type(had_file) is not bool or type(left_out) is not bool or not unpacker.eof:
             return None
         baseline = None if held is None else parse_baseline(held.encode("ascii"), where)
-    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, AttributeError):
         return None
     except BadBaseline:
         return None

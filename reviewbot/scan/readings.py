@@ -16,11 +16,16 @@ from reviewbot.agents.results import AgentsReview
 from reviewbot.agents.spec import SPECS
 from reviewbot.claims import Claim, Edit, Quote
 from reviewbot.core import ChangeSet, FileChange, Severity, Sha
+from reviewbot.json_rules import read_json
 from reviewbot.templates import read_template
 from reviewbot.verdict.coverage import Readers
 
 FOLLOWS_THE_RUN = "test_fix"
 """The agent whose claims are about failed tests of one run, not about a file."""
+
+
+_MOST_CHARACTERS = 16_000_000
+_MOST_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +169,11 @@ def render_reading(reading: Reading) -> str:
 def parse_reading(text: str) -> Reading | None:
     """A reading as ``render_reading`` writes it; None for anything else: the file is then read again."""
     try:
-        whole = json.loads(text)
+        whole = read_json(text, most=_MOST_CHARACTERS, levels=_MOST_LEVELS)
         claims = tuple(_claim(node) for node in whole.pop("claims"))
         made = Reading(**{**whole, "by": tuple(whole["by"])}, claims=claims)
         texts = (made.path, made.sha, made.triaged, *made.by, *made.others, *made.others.values())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     is_sound = type(made.is_open) is bool and all(isinstance(each, str) for each in texts)
     return made if made.by and is_sound else None

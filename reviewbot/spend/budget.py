@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 
 from reviewbot.claims import Usage
-from reviewbot.spend.prices import LIST_PRICES, NANO, PriceList, Terms
+from reviewbot.earlier import NANO
+from reviewbot.spend.prices import LIST_PRICES, PriceList, Terms
 
 GROWTH_TOKENS = 2_000
 """What one round of tools adds to a prompt, as a rule."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from reviewbot.claims import Usage
-from reviewbot.earlier import NANO as NANO  # noqa: PLC0414 - had from here by the agents
+from reviewbot.earlier import NANO
 from reviewbot.settings import ModelPrice
 
 MODELS: Mapping[str, str] = MappingProxyType(

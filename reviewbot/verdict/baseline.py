@@ -24,6 +24,7 @@ from reviewbot.core import (
     Verdict,
 )
 from reviewbot.errors import EvidenceError
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.verdict.gate import blocks
 
 BASELINE_PATH = ".github/reviewbot-baseline.json"
@@ -31,6 +32,7 @@ BASELINE_PATH = ".github/reviewbot-baseline.json"
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 50_000_000
+MOST_LEVELS = 8
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
@@ -189,10 +191,8 @@ def parse_baseline(data: bytes, where: str) -> Baseline:
     Raises:
         BadBaseline: anything else; ``where`` names the file.
     """
-    if len(data) > MOST_BYTES:
-        raise BadBaseline(f"The baseline {where} is larger than {MOST_BYTES:,} bytes.")
     try:
-        whole = json.loads(data)
+        whole = read_json(data, most=MOST_BYTES, levels=MOST_LEVELS)
         if not isinstance(whole, dict) or set(whole) != {"schema_version", "commit", "readers", "findings"}:
             raise ValueError("it is no object with schema_version, commit, readers and findings")
         if whole["schema_version"] != SCHEMA_VERSION:
@@ -202,9 +202,10 @@ def parse_baseline(data: bytes, where: str) -> Baseline:
             tuple(_text(name) for name in _list(whole["readers"])),
             tuple(_parse_entry(node) for node in _list(whole["findings"])),
         )
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-        raise BadBaseline(f"The baseline {where} cannot be read: {ascii(why)[1:-1][:200]}.") from None
+    except BadJson as error:
+        raise BadBaseline(f"The baseline {where} cannot be read: it {error.naming}.") from None
+    except ValueError as error:
+        raise BadBaseline(f"The baseline {where} cannot be read: {ascii(str(error))[1:-1][:200]}.") from None
 
 
 def _match(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reviewbot.core import Sha
 from reviewbot.state_file import Seal, StateFile, get_value
-from reviewbot.state_file import StateError as StateError  # noqa: PLC0414 - had from here by tests
 from reviewbot.verdict.baseline import Baseline, parse_baseline, render_baseline
 
 FILE_NAME = "scan.sqlite3"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reviewbot.agents.api.claude import connect
-from reviewbot.agents.subagents import AgentsReview, review_with_agents
+from reviewbot.agents.results import AgentsReview
+from reviewbot.agents.subagents import review_with_agents
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.claims import Stop

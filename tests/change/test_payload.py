@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewbot.change.payload import (
-    MAX_PAYLOAD_BYTES,
     REVIEWED_ACTIONS,
     CommentEvent,
     DispatchEvent,
@@ -20,6 +19,7 @@ from reviewbot.change.payload import (
     ScheduleEvent,
     parse_event,
 )
+from reviewbot.change.payload_json import MAX_PAYLOAD_BYTES
 from reviewbot.errors import ReviewbotError
 
 EXAMPLES = (
@@ -270,7 +270,7 @@ def test_a_name_that_is_no_repository_is_refused(name: str) -> None:
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b"{", "is no JSON at line 1, column 2"),
+        (b"{", "is not JSON at line 1, column 2"),
         (b"[]", "is no JSON object"),
         (b"\xff{}", "is not UTF-8 at byte 0"),
         (b'{"a": NaN}', "holds NaN"),
@@ -278,7 +278,7 @@ def test_a_name_that_is_no_repository_is_refused(name: str) -> None:
         (b'{"a": ' + b"9" * 5000 + b"}", "an integer of 5000 digits"),
         (b'{"a": ' + b"[" * 150 + b"]" * 150 + b"}", "is nested deeper than 100 levels"),
         (b"[" * 100_000, "is nested too deeply"),
-        (b" " * (MAX_PAYLOAD_BYTES + 1), "is larger than 25 MiB"),
+        (b" " * (MAX_PAYLOAD_BYTES + 1), "has more than 26,214,400 bytes"),
         (b'{"action": "opened"}', "names no repository"),
     ],
 )  # fmt: skip

@@ -464,11 +464,11 @@ def nested(depth: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "line 1, column 1"),
+        (b"", "the file is empty"),
         (b"[]", "no JSON object"),
-        (b"\xff\xfe\x00", "utf-16"),
-        (b'{"version": "2.1.0", "runs": "\xe9"}', "byte 30 is not utf-8"),
-        (b'{"version": "2.1.0", "version": "2.1.0"}', "'version' stands twice"),
+        (b"\xff\xfe\x00", "UTF-16"),
+        (b'{"version": "2.1.0", "runs": "\xe9"}', "is not UTF-8 at byte 30"),
+        (b'{"version": "2.1.0", "version": "2.1.0"}', "'version' twice"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": -Infinity}', "-Infinity"),
         (b'{"a": 1e999}', "too large"),

@@ -3,9 +3,12 @@
 Each parser's own fuzzing stands beside its own tests; here none of them can be forgotten.
 """
 
+import base64
 import json
 import time
+import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,12 +23,15 @@ from reviewbot.agents.api.replies import parse_answer, parse_reply
 from reviewbot.change.artifacts import unpack_artifacts
 from reviewbot.change.diff import parse_diff
 from reviewbot.change.payload import parse_event
+from reviewbot.earlier import parse_round
 from reviewbot.errors import ReviewbotError
 from reviewbot.evidence.junit import parse_junit
 from reviewbot.evidence.logs.read import parse_log
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.sarif import parse_sarif
 from reviewbot.policy.file import parse_policy
+from reviewbot.publish.tracking_issue import parse_memory
+from reviewbot.scan.readings import Reading, parse_reading
 from reviewbot.verdict.baseline import parse_baseline
 from tests.agents.fake_api import message, text
 from tests.change.test_artifacts import ONE, zipped
@@ -42,6 +48,13 @@ def unpack(data: bytes) -> None:
         assert [path for path in Path(folder).iterdir() if path.name != "new"] == []
 
 
+def refuse_none(value: object) -> None:
+    """Some parsers say None for what they do not take: what rests on it is then read or asked again."""
+    if value is None:
+        raise ValueError("refused")
+
+
+READING = Reading("src/app.py", "a" * 40, ("security",))
 SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "T"}}, "results": []}]}
 QUOTE = {"path": "src/app.py", "start_line": 1, "end_line": 1, "text": "x"}
 JSON: dict[str, tuple[Callable[[bytes], object], dict[str, Any]]] = {
@@ -53,6 +66,19 @@ JSON: dict[str, tuple[Callable[[bytes], object], dict[str, Any]]] = {
     ),
     "triage": (lambda data: parse_answer(TriageAnswer, data.decode()), {"files": []}),
     "security": (lambda data: parse_answer(SecurityAnswer, data.decode()), {"findings": []}),
+    "baseline": (
+        lambda data: parse_baseline(data, "b.json"),
+        {"schema_version": 1, "commit": "a" * 40, "readers": [], "findings": []},
+    ),
+    "round": (
+        lambda data: refuse_none(parse_round(base64.b64encode(data).decode())),
+        {"head_sha": "a" * 40, "policy_sha": "b" * 40, "open": [], "remembered": []},
+    ),
+    "memory": (
+        lambda data: refuse_none(parse_memory(base64.b64encode(zlib.compress(data)).decode(), "issue")),
+        {"had_file": True, "left_out": False, "baseline": None},
+    ),
+    "reading": (lambda data: refuse_none(parse_reading(data.decode())), asdict(READING)),
 }
 """Strict JSON: the parser, and a document that it takes."""
 REFUSED = (ReviewbotError, ModelError, ValueError)
@@ -73,10 +99,6 @@ OTHERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         b"FAILED src/app.py::test_x - assert 1\n1 failed in 1s\n",
     ),
     "zip": (unpack, zipped({"a.xml": "<testsuite/>"})),
-    "baseline": (
-        lambda data: parse_baseline(data, "b.json"),
-        json.dumps({"schema_version": 1, "commit": "a" * 40, "readers": [], "findings": []}).encode(),
-    ),
 }
 EVERY: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     **{name: (parse, json.dumps(valid).encode()) for name, (parse, valid) in JSON.items()},

@@ -16,9 +16,9 @@ from reviewbot.core import Severity
 from reviewbot.journal import Journal
 from reviewbot.scan.progress import ReadingsUnderWay
 from reviewbot.scan.readings import Reading, key_of, parse_reading
+from reviewbot.state_file import StateError
 from reviewbot.testing import ScriptedModel
 from reviewbot.testing.page import read_page
-from reviewbot.verdict.memory import StateError
 from tests.repositories import Sandbox
 from tests.scan.test_readings import RECIPE, change, claim, tree
 from tests.scan.test_run import FLASK, PLAIN, Bench, codes

@@ -21,10 +21,10 @@ from reviewbot.scan.options import ScanOptions
 from reviewbot.scan.run import ADOPTED, scan_local
 from reviewbot.scan.tree import scan_tree
 from reviewbot.signals import Terminated
+from reviewbot.state_file import StateError
 from reviewbot.testing import ScriptedModel
 from reviewbot.verdict import memory as memory_module
 from reviewbot.verdict.baseline import BASELINE_PATH
-from reviewbot.verdict.memory import StateError
 from tests.action.test_action import NAME
 from tests.action.test_action import Bench as Runner
 from tests.github.events import workflow_dispatch_event

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from reviewbot.state_file import StateError
 from reviewbot.verdict import memory as module
 from reviewbot.verdict.baseline import BadBaseline, Baseline, Entry, render_baseline
-from reviewbot.verdict.memory import FILE_NAME, ScanMemory, StateError
+from reviewbot.verdict.memory import FILE_NAME, ScanMemory
 
 ONE, TWO = "1" * 40, "2" * 40
 ENTRY = Entry("a" * 16, "b" * 16, "ruff", "ruff/S602", "high", "caf\udce9.py", ONE, ONE)

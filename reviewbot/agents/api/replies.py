@@ -8,11 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from reviewbot.agents.api.failures import ModelError
 from reviewbot.claims import Usage
-from reviewbot.json_rules import is_deeper_than, repeated_key
+from reviewbot.json_rules import BadJson, read_json
 from reviewbot.spend.prices import LIST, Terms
 from reviewbot.text import one_line
 
@@ -60,25 +60,16 @@ class Reply:
         return tuple(block for block in self.content if block["type"] == "tool_use")
 
 
-def parse_json(data: str | bytes) -> Any:
-    """JSON as the RFC has it: no NaN, no key twice, nothing nested deeper than ``MAX_DEPTH``.
+def parse_json(data: str | bytes, most: int = MAX_REPLY_BYTES) -> Any:
+    """Strict JSON of at most ``most`` bytes or characters, as an answer of the API or of a model holds it.
 
     Raises:
         ValueError: anything else; the message says what, and quotes none of it.
     """
     try:
-        # Decoded here, because `json` would also take UTF-16 and UTF-32.
-        text = data if isinstance(data, str) else data.decode()
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is not JSON ({error.msg}, character {error.pos})") from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    if is_deeper_than(found, MAX_DEPTH):
-        raise ValueError("the JSON is nested too deeply")
-    return found
+        return read_json(data, most=most, levels=MAX_DEPTH)
+    except BadJson as error:
+        raise ValueError(f"it {error}") from None
 
 
 def parse_count(data: bytes) -> int:
@@ -137,9 +128,7 @@ def parse_answer(answer_type: Any, text: str) -> object:
     Raises:
         ValueError: it is not; pydantic's own error is one of these.
     """
-    if len(text) > MAX_ANSWER_CHARACTERS:
-        raise ValueError(f"it has more than {MAX_ANSWER_CHARACTERS:,} characters")
-    parse_json(text)
+    parse_json(text, MAX_ANSWER_CHARACTERS)
     return answer_type.model_validate_json(text)
 
 
@@ -152,16 +141,6 @@ def describe_invalid(error: ValueError) -> str:
     said = [f"{'.'.join(map(str, place['loc'])) or 'answer'}: {place['msg']}" for place in found[:10]]
     more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
     return one_line("; ".join(said) + more, 1_500)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if repeated_key(pairs) is not None:
-        raise ValueError("a key of the JSON stands twice in one object")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _invalid(
@@ -178,8 +157,6 @@ def _invalid(
 
 
 def _object(data: bytes, request_id: str) -> dict[str, Any]:
-    if len(data) > MAX_REPLY_BYTES:
-        raise _invalid(f"it has more than {MAX_REPLY_BYTES:,} bytes", request_id=request_id)
     try:
         body = parse_json(data)
         # An escaped lone surrogate cannot be sent back, so no conversation can go on from it.

@@ -246,7 +246,7 @@ def test_a_redirect_does_not_carry_code_or_key_to_another_host() -> None:
     ("body", "words"),
     [
         (b"<html>502 from a proxy</html>", "not JSON"),
-        (b"", "not JSON"),
+        (b"", "is empty"),
         (b'{"type": "message"', "not JSON"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[]", "no JSON object"),

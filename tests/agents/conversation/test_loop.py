@@ -378,12 +378,12 @@ def test_an_invalid_answer_is_repaired_once_with_what_was_wrong() -> None:
     ("answer", "words"),
     [
         ('{"found": []', "not JSON"),
-        ("", "not JSON"),
+        ("", "is empty"),
         ("All is well.", "not JSON"),
         ('{"found": [], "found": ["a"]}', "twice"),
         ('{"found": [NaN]}', "NaN"),
         ('{"found": [1]}', "found.0"),
-        ("[" * 3_000, "JSON"),
+        ("[" * 3_000, "nested too deeply"),
     ],
 )
 def test_an_answer_that_stays_invalid_also_with_more_effort_ends_as_invalid_and_is_charged(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reviewbot.agents.results import AgentsReview
 from reviewbot.agents.rounds.verification import (
     Ruling,
     build_verify_prompt,
@@ -16,7 +17,6 @@ from reviewbot.agents.rounds.verification import (
     rule_on,
 )
 from reviewbot.agents.spec import SPECS
-from reviewbot.agents.subagents import AgentsReview
 from reviewbot.agents.view.passages import Pages
 from reviewbot.change.policy_file import Asked
 from reviewbot.claims import Claim, Quote, Stop
