@@ -47,7 +47,10 @@ def run() -> None:
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - as the stream
     code = main(sys.argv[1:])
-    sys.exit(max(code, 3) if lost else code)
+    if lost:
+        _say("The output could not be written (standard output is closed).")
+        code = max(code, 3)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,7 +84,10 @@ def _run_command(arguments: Sequence[str]) -> int:
 
 
 def _say(sentence: str) -> None:
-    print(f"reviewbot: {one_line(sentence, 2_000)}", file=sys.stderr)  # noqa: T201 - this is the command line
+    try:
+        print(f"reviewbot: {one_line(sentence, 2_000)}", file=sys.stderr)  # noqa: T201 - this is the command line
+    except OSError:  # the exit code must come out all the same, and Python would try again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _review(options: argparse.Namespace) -> int:
@@ -90,6 +96,8 @@ def _review(options: argparse.Namespace) -> int:
         if options.paths or options.agents:
             raise UsageError("`--journal full` is for the review of a whole change.", help="Leave it out.")
     if not options.prove:
+        if options.test_command or options.yes:
+            raise UsageError("Without --prove no test is run.", help="Add --prove, or leave out the rest.")
         return _report(options, review_change)
     from reviewbot.prove.review import ask_consent, prove_review  # noqa: PLC0415 - as above
     from reviewbot.prove.run import ProveRequest  # noqa: PLC0415 - nobody else runs code

@@ -102,6 +102,7 @@ class NoReview(ReviewbotError):
     help = "Run it again; if this happens again, please report it with the message above."
 
 
+FREE_SPACE = "Free some space there, or name another folder in TMPDIR."
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -112,7 +113,7 @@ def own_fault(problem: Exception) -> NoReview:
     """
     if isinstance(problem, OSError) and problem.errno in _FULL:
         full = f"The temporary folder cannot be written ({os.strerror(problem.errno or 0).lower()})."
-        return NoReview(full, help="Free some space there, or name another folder in TMPDIR.")
+        return NoReview(full, help=FREE_SPACE)
     if isinstance(problem, MemoryError):
         return NoReview("This machine has too little memory for the review.", help="Run it on a larger one.")
     frames = traceback.extract_tb(problem.__traceback__)

@@ -2,12 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import Any, NoReturn
 
 from reviewbot import __version__
 from reviewbot.core import Severity
 from reviewbot.publish.files import FORMATS
 from reviewbot.request import AGENTS
 from reviewbot.scan.options import add_scan_options, given
+from reviewbot.text import one_line
 
 EXIT_CODES = """\
 exit codes:
@@ -18,13 +20,24 @@ exit codes:
   130  interrupted (128 and the number of the signal)"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong. What it takes today must not become ambiguous."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """End with 2 and the sentence, without the usage: that is many lines, and `--help` has it."""
+        self.exit(2, f"reviewbot: {one_line(message, 500)}. Run `{self.prog} --help` to see what it takes.\n")
+
+
 def _folder(value: str) -> Path:
     return Path(given(value))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command; ``command`` of its result names the one that was given."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="reviewbot",
         description="Review a change and give a verdict that a gate can trust: pass, fail or incomplete.",
         epilog=EXIT_CODES,

@@ -70,6 +70,9 @@ def test_output_is_plain_where_it_is_no_terminal(clean: Sandbox) -> None:
         (["--budget-usd", "nan"], "--budget-usd"),
         (["--fail-on", "banana"], "banana"),
         (["--nonsense"], "--nonsense"),
+        (["--fail-on-test"], "unrecognized arguments: --fail-on-test"),
+        (["--yes"], "Without --prove no test is run. Add --prove"),
+        (["--test-command", "true"], "Without --prove no test is run. Add --prove"),
     ],
 )
 def test_bad_input_is_exit_2_and_says_what(clean: Sandbox, arguments: list[str], words: str) -> None:
@@ -366,7 +369,40 @@ def test_output_that_is_lost_is_exit_3(clean: Sandbox, command: list[str]) -> No
         ["sh", "-c", '"$@" >&-', "sh", *arguments], cwd=clean.folder, capture_output=True, check=False
     )
     assert closed.returncode == 3
-    assert b"Traceback" not in closed.stderr
+    assert closed.stderr.endswith(b"could not be written (standard output is closed).\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["review", "--engine", "x"], ["review", "\x1b[2J"], ["schema", "x"], ["nonsense"], []]
+)
+def test_wrong_arguments_are_one_printable_sentence_and_the_way_to_the_help(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    line, *rest = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, rest) == (2, "", [])
+    assert line.isprintable()
+    assert line.startswith("reviewbot: ")
+    assert "--help` to see what it takes." in line
+
+
+def test_an_error_that_nobody_can_read_keeps_its_exit_code(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-I", "-m", "reviewbot", "review", "--repo", "/absent"]
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run(arguments, cwd=tmp_path, stderr=full, check=False).returncode == 2
+
+
+def test_a_current_folder_that_was_deleted_does_not_matter_where_the_repository_is_named(
+    clean: Sandbox, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    command = (sys.executable, "-I", "-m", "reviewbot", "review", "--engine", "analyzers", "--repo")
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", gone, *command, clean.folder], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout.rpartition(b"\n\n")[2][:4]) == (0, b"PASS")
 
 
 def test_reports_of_an_earlier_run_never_speak_for_this_one(clean: Sandbox, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 from reviewbot.change.git import Repository
+from reviewbot.change.hardening import REPAIR
 from reviewbot.core import Sha, Trigger, TriggerKind
-from reviewbot.errors import SameRevisions, ShallowRepository, UnknownRevision
+from reviewbot.errors import RepositoryError, SameRevisions, ShallowRepository, UnknownRevision
 
 
 def local_trigger(
@@ -46,6 +47,8 @@ def resolve_commit(repository: Repository, revision: str, option: str) -> Sha:
     if found:
         return found
     if revision == "HEAD":
+        if named := repository.resolve("HEAD", ""):
+            raise RepositoryError(f"HEAD is {named[:12]}, and the repository lacks that commit.", help=REPAIR)
         raise UnknownRevision(
             "The repository has no commit to review yet.", help="Commit something, or name a --head."
         )

@@ -76,7 +76,7 @@ class Repository:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reviewbot-git-")))
+            self._home = stack.enter_context(hardening.own_folder())
             self.object_format = self._ask("rev-parse", "--show-object-format").decode().strip()
             self._store = make_store(self._home / "store", self.object_format)
             stack.callback(self._stop_cat)
@@ -102,10 +102,10 @@ class Repository:
         return any((self.common_dir / "objects" / "pack").glob("*.promisor"))
 
     def resolve(self, revision: str, kind: str = "commit") -> Sha | None:
-        """The full id of what a revision names, or None."""
-        if "\0" in revision:
-            return None
-        asked = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}")
+        """The full id of what a revision names, or None; without a ``kind`` also of what is not here."""
+        named = f"{revision}^{{{kind}}}" if kind else revision
+        given = ("rev-parse", "--verify", "--quiet", "--end-of-options", named)
+        asked = None if "\0" in named else self._try(*given)
         name = asked.decode("ascii", "replace").strip() if asked else ""
         return name if FULL_ID.fullmatch(name) else None
 
@@ -292,7 +292,7 @@ class Repository:
             if process.returncode and b"ut of memory" in errors:
                 raise NoReview(f"git needed more than {MAX_MEMORY >> 20} MiB of memory and was stopped.")
             if process.returncode:
-                raise RepositoryError(f"git could not read the repository: {last_line(errors)}")
+                raise hardening.unreadable(errors)
             output.seek(0)
             return output.read()
 

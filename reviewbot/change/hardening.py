@@ -7,17 +7,22 @@ import os
 import re
 import resource
 import shutil
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reviewbot.core import Sha
-from reviewbot.errors import RepositoryError, UnknownRevision
+from reviewbot.errors import FREE_SPACE, NoReview, RepositoryError, UnknownRevision
 
 FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 HARDENED = (
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null",
     "-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never", "--no-pager", "--no-replace-objects",
 )  # fmt: skip
+
+REPAIR = "Try `git fsck` there; where git is too old for the repository, update git."
+"""What to do where git cannot read a repository that is there."""
 
 EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -50,13 +55,16 @@ def git_env(home: Path) -> dict[str, str]:
 
 
 def make_store(folder: Path, object_format: str) -> Path:
-    """An empty bare repository in a new folder, with no configuration but what it is."""
-    for part in ("objects", "refs"):
-        (folder / part).mkdir(parents=True)
-    (folder / "HEAD").write_text("ref: refs/heads/unborn\n")
+    """An empty bare repository in a new folder, with no configuration but what it is; may raise NoReview."""
     sha256 = "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n"
     version = sha256 if object_format == "sha256" else "\trepositoryformatversion = 0\n"
-    (folder / "config").write_text(f"[core]\n\tbare = true\n{version}")
+    try:
+        for part in ("objects", "refs"):
+            (folder / part).mkdir(parents=True)
+        (folder / "HEAD").write_text("ref: refs/heads/unborn\n")
+        (folder / "config").write_text(f"[core]\n\tbare = true\n{version}")
+    except OSError as error:
+        raise _no_room(error) from None
     return folder
 
 
@@ -85,6 +93,29 @@ def full_id(sha: Sha) -> Sha:
 
 
 def last_line(stderr: bytes) -> str:
-    """The last thing git said, as printable ASCII."""
+    """The last thing git said, as printable ASCII; an indented line belongs to the one before."""
     lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    if len(lines) > 1 and lines[-1][0].isspace():
+        lines[-2:] = [f"{lines[-2].strip()} {lines[-1].strip()}"]
     return ascii(lines[-1][:300])[1:-1] if lines else "it gave no reason."
+
+
+def unreadable(stderr: bytes) -> RepositoryError:
+    """The error for a call of git that failed."""
+    return RepositoryError(f"git could not read the repository: {last_line(stderr)}", help=REPAIR)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """An empty folder of ours for as long as it is needed. Raises NoReview where none can be made."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="reviewbot-git-")
+    except OSError as error:
+        raise _no_room(error) from None
+    with folder as name:
+        yield Path(name)
+
+
+def _no_room(error: OSError) -> NoReview:
+    why = (error.strerror or "unknown reason").lower()
+    return NoReview(f"No temporary folder can be made ({why}).", help=FREE_SPACE)

@@ -192,10 +192,14 @@ def _place_in_change(order: Mapping[str, int]) -> Callable[[Evidence], tuple[int
 
 def _trusted_folders() -> tuple[Path, ...]:
     """This interpreter's scripts first, then absolute PATH entries outside the current folder."""
-    here = Path.cwd().resolve()
+    scripts = Path(sysconfig.get_path("scripts"))
+    try:
+        here = Path.cwd().resolve()
+    except FileNotFoundError:  # it was deleted, so what stands outside it cannot be told
+        return (scripts,)
     listed = (Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry)
     outside = (entry for entry in listed if entry.is_absolute() and not entry.resolve().is_relative_to(here))
-    return (Path(sysconfig.get_path("scripts")), *outside)
+    return (scripts, *outside)
 
 
 class _Bench:

@@ -101,6 +101,17 @@ def test_revisions_that_make_no_sense_are_one_sentence(
     assert caught.value.remedy
 
 
+def test_a_damaged_repository_is_not_told_to_be_an_empty_one(sandbox: Sandbox) -> None:
+    head = sandbox.commit({"a": "1\n"})
+    path = sandbox.folder / ".git" / "objects" / head[:2] / head[2:]
+    path.chmod(0o644)
+    path.unlink()
+    with pytest.raises(ReviewbotError, match=f"HEAD is {head[:12]}, and the repository lacks") as caught:
+        trigger(sandbox.folder, None, None)
+    assert caught.value.exit_code == 2
+    assert "git fsck" in caught.value.sentences
+
+
 def test_a_repository_without_a_commit_says_so(sandbox: Sandbox) -> None:
     with pytest.raises(UnknownRevision, match="no commit to review yet"):
         trigger(sandbox.folder)

@@ -175,6 +175,29 @@ def test_a_git_that_fails_in_the_middle_of_a_diff_is_an_error(sandbox: Sandbox) 
         list(lines)
 
 
+def test_a_repository_of_a_newer_git_is_told_as_that(sandbox: Sandbox) -> None:
+    sandbox.commit({"a": "1\n"})
+    sandbox.git("config", "core.repositoryformatversion", "1")
+    sandbox.git("config", "extensions.ofTomorrow", "true")
+    with pytest.raises(RepositoryError) as caught, Repository(sandbox.folder):
+        pass
+    assert "unknown repository extension found: oftomorrow" in str(caught.value)
+    assert "update git" in caught.value.sentences
+    assert "--repo" not in caught.value.sentences
+
+
+def test_no_room_for_temporary_files_is_told_as_that(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
+    with (
+        pytest.raises(NoReview, match="No temporary folder can be made") as caught,
+        Repository(sandbox.folder),
+    ):
+        pass
+    assert "TMPDIR" in caught.value.sentences
+
+
 def test_the_temporary_store_is_gone_afterwards(sandbox: Sandbox) -> None:
     sandbox.commit({"a": "x\n"})
     with Repository(sandbox.folder) as repository:
