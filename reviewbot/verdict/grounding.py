@@ -4,7 +4,7 @@ A producer's line counts only where the file it saw is the file in head. Where i
 text is looked for; what is not there loses its place and can no longer block.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -280,11 +280,12 @@ def _merge_overlapping(findings: Sequence[Finding]) -> tuple[list[Finding], list
     """One finding where the same rule speaks of the same lines twice (say, our ruff and a SARIF of it).
 
     The stronger one stays, so that nothing handed in can push out what would block: one that is worse but
-    less sure may not block, and pushes nothing out.
+    less sure may not block, and pushes nothing out. A file that is handed in may name any tool and range,
+    and what it names may have been dismissed: in the diff it pushes out only what begins where it does.
     """
     kept: list[Finding] = []
     rejected: list[Rejected] = []
-    covered: dict[tuple[str, str, Side], dict[float, list[tuple[int, int]]]] = {}
+    covered: dict[tuple[str, str, Side], dict[float, _Covered]] = {}
     for finding in sorted(findings, key=_strength):
         place = finding.location
         if place is None or finding.evidence.source == "junit":
@@ -292,14 +293,40 @@ def _merge_overlapping(findings: Sequence[Finding]) -> tuple[list[Finding], list
             continue
         sure = finding.evidence.confidence if finding.in_diff and not _is_silenced(finding) else 0.0
         by_sureness = covered.setdefault((finding.rule.lower(), place.path, place.side), {})
-        surer = (ranges for least, ranges in by_sureness.items() if least >= sure)
-        if any(_overlap(ranges, place.start_line, place.end_line) for ranges in surer):
+        surer = (those for least, those in by_sureness.items() if least >= sure)
+        if any(those.hold(place, in_diff=finding.in_diff) for those in surer):
             why = f"line {place.start_line} already has a finding of this rule"
             rejected.append(Rejected(finding.evidence.source, finding.rule, place.path, why))
         else:
-            insort(by_sureness.setdefault(sure, []), (place.start_line, place.end_line))
+            by_sureness.setdefault(sure, _Covered()).add(
+                place, is_handed_in=finding.evidence.source == "sarif"
+            )
             kept.append(finding)
     return kept, rejected
+
+
+class _Covered:
+    """The lines of findings of one rule that stay; ranges that meet are one."""
+
+    def __init__(self) -> None:
+        self._ours: list[tuple[int, int]] = []
+        self._handed_in: list[tuple[int, int]] = []
+        self._starts: set[int] = set()
+
+    def add(self, place: Location, *, is_handed_in: bool) -> None:
+        ranges = self._handed_in if is_handed_in else self._ours
+        first, last = place.start_line, place.end_line
+        self._starts.add(first)
+        at = end = bisect_left(ranges, first, key=lambda pair: pair[1])
+        while end < len(ranges) and ranges[end][0] <= last:
+            end += 1
+        joined = (*ranges[at:end], (first, last))
+        ranges[at:end] = [(min(a for a, _ in joined), max(b for _, b in joined))]
+
+    def hold(self, place: Location, *, in_diff: bool) -> bool:
+        first, last = place.start_line, place.end_line
+        same = first in self._starts or _overlap(self._ours, first, last)
+        return same or (not in_diff and _overlap(self._handed_in, first, last))
 
 
 def _is_silenced(finding: Finding) -> bool:

@@ -237,6 +237,18 @@ def test_a_worse_result_that_is_silenced_cannot_swallow_one_that_blocks(
         assert finding.evidence.suppression is Suppression.NONE
 
 
+def test_a_report_that_borrows_our_tools_name_cannot_swallow_what_we_found_below_its_first_line(
+    sandbox: Sandbox,
+) -> None:
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({"a.py": "x\ncall(ls)\ny\ncall(evil)\n"})
+    [dismissed, *_] = ground(sandbox, base, head, at(2), at(4))
+    cover = at(2, 4, source="sarif", severity=Severity.CRITICAL, title="A false positive")
+    found = ground(sandbox, base, head, at(2), at(4), cover)
+    others = {one.fingerprint for one in found} - {dismissed.fingerprint}
+    assert [one.location.start_line for one in found if one.fingerprint in others and one.location] == [4]
+
+
 def test_what_a_weaker_result_of_the_rule_cannot_push_out_may_repeat_it(
     sandbox: Sandbox, commits: tuple[str, str]
 ) -> None:
