@@ -14,7 +14,7 @@ from reviewbot.change.git import Repository
 from reviewbot.change.instructions import read_instructions
 from reviewbot.change.moved import settle_exclusions
 from reviewbot.core import Review, Trigger
-from reviewbot.evidence.held import make_masker
+from reviewbot.evidence.held import hide_secrets, make_masker
 from reviewbot.journal import Journal
 from reviewbot.patch_review import offer_patch
 from reviewbot.publish.memory import recall
@@ -92,6 +92,7 @@ def _judge(run: Run) -> Review:
     run = replace(run, changes=changes)
     collected = collect(run, settings, excluded, is_scan=request.is_scan)
     masker = make_masker(request, changes, repository.read_object, collected)
+    collected = hide_secrets(collected, masker)
     instructions = _instructions(run)
     terms = terms_of(settings, instructions) if engine.name == "claude" else ""
     before = read_before(run, collected, terms)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from reviewbot.core import Review
@@ -16,6 +17,7 @@ from reviewbot.testing import BEHAVIOURS, ScriptedModel, Turn
 from tests.repositories import Sandbox
 
 KEY = "sk-ant-api03-Zq8fWm2LxT9vKd4RbN7cYh5JpG3sEu6AoXi1Qw0"
+TOKEN = "ghp_" + "Zq8fWm2LxT9vKd4RbN7cYh5JpG3sEu6AoXi1"
 STATE_KEY = "Wm2LxT9vKd4RbN7c"
 PASSWORD = "Zq8fWm2LxT9vKd4"
 APP = (
@@ -68,3 +70,30 @@ def test_what_a_model_says_of_any_secret_is_published_nowhere(sandbox: Sandbox) 
         made, published, _ = review(sandbox, f"it is {secret}")
         assert secret not in published
         assert made.verdict.exit_code >= 1 and "withheld" in {one.code for one in made.verdict.reasons}
+
+
+def test_a_secret_that_a_report_prints_is_published_nowhere(sandbox: Sandbox, tmp_path: Path) -> None:
+    base = sandbox.commit({"app.py": "import os\n"})
+    head = sandbox.commit({"app.py": "import os\n\nkey = 1\n"})
+    junit, sarif = tmp_path / "j.xml", tmp_path / "s.sarif"
+    junit.write_text(
+        f'<testsuite><testcase classname="t" name="test_{TOKEN}"><failure message="got {TOKEN}">'
+        f"{TOKEN}\nat app.py:3</failure></testcase></testsuite>"
+    )
+    result = {"ruleId": f"r-{TOKEN}", "message": {"text": f"found {TOKEN}"}}
+    passed = {**result, "kind": "pass"}
+    said = {"level": "error", "message": {"text": f"cannot read {TOKEN}"}}
+    run = {
+        "tool": {"driver": {"name": f"t {TOKEN}"}},
+        "invocations": [{"executionSuccessful": False, "toolExecutionNotifications": [said]}],
+        "results": [result, passed],
+    }
+    sarif.write_text(json.dumps({"version": "2.1.0", "runs": [run]}))
+    request = Request(
+        folder=sandbox.folder, base=base, head=head, junit=(str(junit),), sarif=(str(sarif),), environment={}
+    )
+    made = review_change(request, Journal(), Progress(StringIO()).step)
+    published = repr(replace(made, evidence=())) + json.dumps(report_document(made))
+    assert TOKEN not in published
+    assert {finding.evidence.source for finding in made.findings} == {"junit", "sarif"}
+    assert any("Secrets were hidden in" in note for note in made.notes)

@@ -18,7 +18,7 @@ from reviewbot.claims import Claim, Outcome
 from reviewbot.core import ChangeSet, Coverage, CoverageStatus, GateRules, Reason, Review, Trigger
 from reviewbot.engine import choose_engine
 from reviewbot.evidence.collect import Collected
-from reviewbot.evidence.held import make_masker
+from reviewbot.evidence.held import hide_secrets, make_masker
 from reviewbot.journal import Journal
 from reviewbot.patch_review import offer_patch
 from reviewbot.request import Request
@@ -93,6 +93,7 @@ def _judge(scan: Run, memory: ScanMemory | None) -> ScannedTree:
     scan = replace(scan, changes=changes)
     collected = collect(scan, settings, excluded, is_scan=True)
     masker = make_masker(request, changes, repository.read_object, collected)
+    collected = hide_secrets(collected, masker)
     asked = (
         _ask_agents(scan, settings, collected, excluded, masker, memory)
         if engine.name == "claude"

@@ -1,7 +1,9 @@
-from reviewbot.core import ChangeSet
-from reviewbot.evidence.held import held_secrets, make_masker
+from reviewbot.core import ChangeSet, Evidence, Severity
+from reviewbot.evidence.collect import Collected
+from reviewbot.evidence.held import held_secrets, hide_secrets, make_masker
 from reviewbot.evidence.known_formats import find_known_formats
 from reviewbot.request import Request
+from reviewbot.secrets.masking import MASK, Masker
 
 TOKEN = "ghp_" + "Zq8fWm2LxT9vKd4RbN7cYh5JpG3sEu6AoXi1"
 
@@ -22,3 +24,16 @@ def test_known_formats_are_found_in_any_line_and_headers_of_keys_and_samples_are
     assert list(find_known_formats(f"use {TOKEN} now")) == [(4, 4 + len(TOKEN))]
     for harmless in ("-----BEGIN PRIVATE KEY-----", "AKIAIOSFODNN7EXAMPLE", "a plain sentence", "x" * 5_000):
         assert list(find_known_formats(harmless)) == []
+
+
+def test_what_cannot_be_searched_in_time_is_hidden_whole() -> None:
+    item = Evidence("1", "sarif", "tool", "rule", Severity.LOW, f"a title with {TOKEN}", "a long message")
+    collected = Collected((item,), (), {}, {}, {}, (), (), ())
+    [found] = hide_secrets(collected, Masker(), seconds=-1).evidence
+    assert (found.tool, found.title, found.message) == ("tool", MASK, MASK)
+
+
+def test_what_our_own_analyzers_say_is_left_as_it_is() -> None:
+    item = Evidence("1", "analyzer", "ruff", "S602", Severity.LOW, f"a title with {TOKEN}")
+    collected = Collected((item,), (), {}, {}, {}, (), (), ())
+    assert hide_secrets(collected, Masker()) is collected
