@@ -20,7 +20,8 @@ Status = Literal["proven", "not_reproduced", "still_failing", "worse", "weakened
 class Attempt:
     """One run of the tests: counts, the ids of those that failed, and how the command ended.
 
-    ``source`` says what the ids come from; empty: nothing that could be read.
+    ``source`` says what the ids come from; empty: nothing that could be read, and ``unread`` says why, as
+    the end of a sentence that begins with the tests. The files that are handed on do not hold it.
     """
 
     exit_code: int
@@ -31,6 +32,7 @@ class Attempt:
     skipped: int = 0
     failed: tuple[str, ...] = ()
     output: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,8 @@ def _judge_end(run: Attempt, when: str) -> tuple[Status, str] | None:
     if run.stop == "output":
         return "stopped", f"Not proven: the tests {when} wrote more output than they may."
     if not run.source:
-        what = f"the tests {when} left no JUnit file and no output that is known"
-        return "unreadable", f"Not proven: {what} (the command ended with {run.exit_code})."
+        what = run.unread or "left no JUnit file and no output that is known"
+        return "unreadable", f"Not proven: the tests {when} {what} (the command ended with {run.exit_code})."
     return None
 
 
@@ -150,14 +152,16 @@ def render_proof_json(proof: Proof, setting: Setting) -> str:
         "fixed": proof.fixed,
         "still_failing": proof.still_failing,
         "newly_failing": proof.newly_failing,
-        "runs": [
-            {"patch": name, **asdict(run), "output": visible(run.output[-OUTPUT_SHOWN:])}
-            for name, run in runs
-            if run
-        ],
+        "runs": [{"patch": name, **_plain_run(run)} for name, run in runs if run],
     }
     text = json.dumps(document, indent=2, ensure_ascii=False, default=list)
     return text.encode("utf-8", "replace").decode() + "\n"
+
+
+def _plain_run(run: Attempt) -> dict[str, object]:
+    plain = {**asdict(run), "output": visible(run.output[-OUTPUT_SHOWN:])}
+    del plain["unread"]
+    return plain
 
 
 def render_proof_junit(proof: Proof) -> str:

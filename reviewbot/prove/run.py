@@ -9,17 +9,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reviewbot.change.git import Repository
-from reviewbot.errors import EvidenceError, OutputError, UnknownRevision, UsageError
-from reviewbot.evidence.files import FILE_CAP
-from reviewbot.evidence.junit import JunitReport, parse_junit
-from reviewbot.evidence.logs.read import parse_log
-from reviewbot.evidence.paths import TreePaths
+from reviewbot.errors import OutputError, UnknownRevision, UsageError
+from reviewbot.prove.attempt import check_program, run_tests
 from reviewbot.prove.result import (
     Attempt,
     Proof,
@@ -29,7 +25,7 @@ from reviewbot.prove.result import (
     render_proof_json,
     render_proof_junit,
 )
-from reviewbot.prove.sandbox import CannotProve, PatchRefused, Ran, Sandbox
+from reviewbot.prove.sandbox import CannotProve, PatchRefused, Sandbox
 from reviewbot.publish.sanitize import terminal_text
 from reviewbot.verdict.weakening import compare_tests
 
@@ -135,15 +131,20 @@ def _prove(
         network=sandbox.bubblewrap is None,
         notes=_notes(sandbox, left_out),
     )
+
+    def attempt() -> Attempt:
+        return run_tests(request.command, sandbox, paths, seconds=request.seconds, junit=request.junit)
+
     sandbox.fill(repository, commit)
-    without = _run_tests(request, sandbox, paths)
+    without = attempt()
+    check_program(without, request.command)
     if proof := judge_without(without, request.tests):
         return proof, setting
     if weak:
         return Proof("weakened", f"Not proven: the patch weakens tests: {'; '.join(weak)}.", without), setting
     sandbox.fill(repository, commit)
     sandbox.apply(patch)
-    return judge(without, _run_tests(request, sandbox, paths), request.tests), setting
+    return judge(without, attempt(), request.tests), setting
 
 
 def _notes(sandbox: Sandbox, left_out: Sequence[str]) -> tuple[str, ...]:
@@ -185,75 +186,12 @@ def _find_weakened(
     return tuple(found)
 
 
-def _run_tests(request: ProveRequest, sandbox: Sandbox, paths: Sequence[str]) -> Attempt:
-    """Run the command once. Reports that stood there before are taken away: they tell of another run."""
-    for report in _reports(request, sandbox):
-        with suppress(OSError):
-            report.unlink()
-    ran = sandbox.run(request.command, request.seconds)
-    tree = TreePaths(paths, [str(sandbox.tree)])
-    output = ran.output.decode("utf-8", "replace")
-    if request.junit is None:
-        return _of_log(ran, output, tree)
-    parsed = []
-    for report in _reports(request, sandbox):
-        try:
-            parsed.append(parse_junit(_read_report(report), report.name, tree))
-        except (EvidenceError, OSError):
-            return Attempt(ran.exit_code, ran.stop, ran.seconds, "", output=output)
-    if not parsed or any(report.unfinished for report in parsed):
-        return Attempt(ran.exit_code, ran.stop, ran.seconds, "", output=output)
-    return _to_run(ran, "junit", parsed, output)
-
-
-def _of_log(ran: Ran, output: str, tree: TreePaths) -> Attempt:
-    try:
-        parsed = parse_log(ran.output, "the output", tree)
-    except EvidenceError:
-        return Attempt(ran.exit_code, ran.stop, ran.seconds, "", output=output)
-    if parsed.unfinished:
-        return Attempt(ran.exit_code, ran.stop, ran.seconds, "", output=output)
-    return _to_run(ran, "log", [parsed], output)
-
-
-def _to_run(
-    ran: Ran, source: Literal["junit", "log"], reports: Sequence[JunitReport], output: str
-) -> Attempt:
-    return Attempt(
-        exit_code=ran.exit_code,
-        stop=ran.stop,
-        seconds=ran.seconds,
-        source=source,
-        tests=sum(report.tests for report in reports),
-        skipped=sum(report.skipped for report in reports),
-        failed=tuple(
-            dict.fromkeys(
-                item.title.removesuffix(" failed") for report in reports for item in report.evidence
-            )
-        ),
-        output=output,
-    )
-
-
-def _reports(request: ProveRequest, sandbox: Sandbox) -> list[Path]:
-    """The files of the pattern that lie in the copy itself: the tests may have put a link there."""
-    if request.junit is None:
-        return []
-    found = sorted(sandbox.tree.glob(request.junit))
-    return [path for path in found if path.is_file() and path.resolve().is_relative_to(sandbox.tree)]
-
-
 def _check_pattern(junit: str | None) -> None:
     if junit is not None and (not junit or Path(junit).is_absolute() or ".." in Path(junit).parts):
         raise UsageError(
             f"the JUnit pattern {junit} leaves the copy",
             help="Name it relative to the root of the repository.",
         )
-
-
-def _read_report(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(FILE_CAP + 1)
 
 
 def _prepare(folder: Path) -> None:

@@ -250,6 +250,42 @@ def test_a_report_that_stood_there_before_is_no_result(project: Project) -> None
     assert project.result()["status"] == "unreadable"
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("true", "wrote no JUnit file: nothing matches out/*.xml in the root of the copy that they ran in"),
+        ("mkdir -p out; echo '<testsuite' > out/a.xml", "wrote the JUnit file a.xml, which cannot be read"),
+        ("mkdir out; echo 1; ln -s /etc/hosts out/a.xml", "wrote no JUnit file: nothing matches"),
+    ],
+)
+def test_a_run_without_a_report_says_whether_it_was_written_and_where_it_was_looked_for(
+    project: Project, command: str, said: str
+) -> None:
+    project.patch({"calc.py": GOOD})
+    assert project.prove(command=command) == 1
+    assert f"Not proven: the tests without the patch {said}" in str(project.result()["sentence"])
+
+
+@pytest.mark.parametrize("junit", ["out/*.xml", None])
+@pytest.mark.parametrize(
+    ("command", "why"), [("no-such-runner -q", "found no program"), ("./calc.py", "may not run a program")]
+)
+def test_a_program_that_does_not_exist_is_a_wrong_argument(
+    project: Project, command: str, why: str, junit: str | None
+) -> None:
+    project.patch({"calc.py": GOOD})
+    with pytest.raises(UsageError) as caught:
+        project.prove(command=command, junit=junit)
+    assert caught.value.exit_code == 2
+    assert caught.value.sentences.startswith(f"The test command `{command}` ran no test: the shell {why}")
+    assert not (project.out / "prove.json").exists()
+
+
+def test_tests_that_ran_may_end_as_if_a_program_were_missing(project: Project) -> None:
+    project.patch({"calc.py": GOOD})
+    assert project.prove(command=f"{JUNIT} || no-such-notifier") == 0
+
+
 def test_a_link_in_the_place_of_the_report_is_not_followed(project: Project, tmp_path: Path) -> None:
     outside = tmp_path / "outside.xml"
     outside.write_text('<testsuite><testcase name="a"><failure/></testcase></testsuite>')
