@@ -51,6 +51,7 @@ TARGETS = {
     "spend/budget": ("tests/spend/test_budget.py",),
     "agents/conversation/loop": (
         "tests/agents/conversation/test_loop_bounds.py",
+        "tests/agents/conversation/test_clearing.py",
         "tests/agents/conversation/test_loop.py",
         "tests/agents/conversation/test_loop_on_the_wire.py",
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from types import MappingProxyType
 
 import pytest
@@ -160,6 +161,11 @@ def test_of_equal_lines_the_nearest_is_taken(start: int, found: tuple[int, int])
     assert spans(*ground(at(start, revision=OTHER, snippet="same"), head=head)) == [found]
 
 
+def test_of_equal_lines_one_that_the_change_added_is_taken_before_a_nearer_one() -> None:
+    head = "same\n" + "x\n" * 7 + "same\n"
+    assert spans(*ground(at(2, revision=OTHER, snippet="same"), head=head, added=((9, 9),))) == [(9, 9)]
+
+
 def test_a_line_with_the_very_same_white_space_is_taken_before_a_nearer_one() -> None:
     [finding] = ground(at(2, revision=OTHER, snippet="  x = 1"), head="  x = 1\nx = 1\n")
     assert spans(finding) == [(1, 1)]
@@ -231,6 +237,11 @@ def fingerprint(evidence: Evidence, **change: object) -> str:
     return finding.fingerprint
 
 
+def test_fingerprints_are_those_that_comments_on_open_pull_requests_carry() -> None:
+    known = [sha256(f"ruff\0S602\0a.py\0same\0{count}".encode()).hexdigest()[:16] for count in (1, 2)]
+    assert [one.fingerprint for one in ground(at(1), at(2), head="same\nsame\n")] == known
+
+
 @pytest.mark.parametrize(("start", "end"), [(5, 5), (5, 9), (1, 5), (3, 8)])
 def test_a_range_is_known_by_its_first_changed_line(start: int, end: int) -> None:
     added = ((2, 2), (5, 6)) if start > 2 else ((5, 6),)
@@ -276,6 +287,18 @@ def test_a_finding_that_does_not_block_is_pushed_out_by_one_that_does_however_su
     for quiet in (at(3, advisory=True), at(3, suppression=Silence.BASE)):
         [finding] = ground(replace(at(3), confidence=0.6), quiet, added=((1, 9),))
         assert finding.evidence.confidence == 0.6
+
+
+def test_a_finding_outside_the_diff_repeats_one_inside_however_sure_it_is() -> None:
+    inside, outside = at(3, 4, confidence=0.5), at(4, 5, confidence=0.9)
+    assert spans(*ground(outside, inside, added=((3, 3),))) == [(3, 4)]
+
+
+def test_only_what_our_analyzers_say_outside_the_diff_was_known_before() -> None:
+    found = ground(at(5), at(6, source="sarif"), at(3, source="sarif"), at(2), added=((2, 3),))
+    assert [(one.in_diff, one.status) for one in found] == [
+        (True, "new"), (True, "new"), (False, "known"), (False, "new"),
+    ]  # fmt: skip
 
 
 def test_a_finding_outside_the_diff_does_not_push_out_a_surer_one_beside_it() -> None:

@@ -307,7 +307,7 @@ class _Agent:
 
     def _clear(self, new_tokens: int) -> bool:
         """Have old tool results cleared from now on; False where they cannot be or that cannot be paid."""
-        tokens = self.asking.last.prompt + new_tokens
+        tokens = self.asking.last.prompt + new_tokens + ROOM_TO_ANSWER
         # What stays stands at another place than before, so none of it is in the cache.
         if not (self.old.can_clear_more() and self.account.has_room(tokens, self.max_tokens, cached=0)):
             return False

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from reviewbot.agents.api.claude import Ask, Reply
-from reviewbot.agents.api.failures import ModelError
+from reviewbot.agents.api.failures import ErrorCode, ModelError
+from reviewbot.agents.api.model_facts import ModelFacts
 from reviewbot.agents.conversation.calls import LEFT_OUT
+from reviewbot.agents.conversation.clearing import CLEARED, Clearing
 from reviewbot.agents.conversation.history import estimate_request_tokens, tokens_of, weigh
 from reviewbot.agents.conversation.loop import AT_ONCE, LAST_TURN, Run, run_agent
 from reviewbot.agents.view.tools import ToolResult
@@ -69,7 +71,8 @@ class Drawer:
 
     def call(self, name: str, arguments: object) -> ToolResult:
         self.clock.now += self.seconds
-        return ToolResult("x" * self.size)
+        assert isinstance(arguments, dict)
+        return ToolResult("x" * arguments.get("size", self.size))
 
 
 class Script:
@@ -100,12 +103,15 @@ class Script:
         budget: float = 1_000.0,
         effort: str = "medium",
         fits: bool | None = None,
+        clearing: Clearing | None = None,
         **bounds: Any,
     ) -> Run:
         spec = replace(SPEC, effort=effort, bounds=replace(TASK, **bounds))
         given: dict[str, Any] = {} if fits is None else {"fits": fits}
-        agent = run_agent(spec, PROMPT, drawer, self, Ledger(budget), Journal(), model=OPUS, **given)
-        return asyncio.run(agent)
+        ledger = Ledger(budget)
+        return asyncio.run(
+            run_agent(spec, PROMPT, drawer, self, ledger, Journal(), model=OPUS, clearing=clearing, **given)
+        )
 
     def is_told_to_answer(self, request: int) -> bool:
         last = self.asks[request].messages[-1]["content"][-1]
@@ -299,3 +305,47 @@ def test_the_effort_is_raised_where_a_cold_call_can_just_be_paid(more: float, de
 def test_the_highest_effort_is_not_raised() -> None:
     run = Script(reply(text("no"))).play(effort="max")
     assert (run.stop, run.turns, run.effort, run.degraded) == (Stop.INVALID, 2, "max", False)
+
+
+def able() -> Clearing:
+    clearing = Clearing()
+    clearing.learn(OPUS, ModelFacts("active", "", True, None, clears_tool_uses=True))
+    return clearing
+
+
+def reading_much(*then: Step) -> Script:
+    """Four files, of which the first is large; in the fourth turn the window is full."""
+    first = reply(use("read_file", "t1", path="1.py", size=31_000), stop="tool_use", prompt=1_000)
+    small = [
+        reply(use("read_file", f"t{n}", path=f"{n}.py"), stop="tool_use", prompt=1_000 if n < 4 else 37_000)
+        for n in (2, 3, 4)
+    ]
+    return Script(first, *small, *then)
+
+
+@pytest.mark.parametrize(("more", "clears"), [(NANO, True), (-CENTITOKEN, False)])
+def test_old_results_are_cleared_where_a_cold_call_can_just_be_paid(more: float, clears: bool) -> None:
+    plenty = reading_much(reply(GOOD))
+    assert plenty.play(drawer=Drawer(), context_tokens=90_000).stop is Stop.DONE
+    *_, turn, results = plenty.asks[4].messages
+    bare = {key: value for key, value in results["content"][0].items() if key != "cache_control"}
+    cold = 37_000 + tokens_of(weigh(turn["content"]) + weigh([bare])) + 1_000
+    spent = ((3 * 1_000 + 37_000) * 4 + 4 * 5 * 20) / 1e6
+    script = reading_much(reply(GOOD))
+    run = script.play(
+        drawer=Drawer(), clearing=able(), context_tokens=38_050, usd=spent + worst(cold, 1_000) + more
+    )
+    assert run.stop is Stop.DONE
+    assert script.asks[4].kept == (3 if clears else 0)
+    assert script.asks[4].messages[-1]["content"][-1]["text"] == (CLEARED if clears else LAST_TURN)
+
+
+@pytest.mark.parametrize(
+    ("code", "stop", "kept"), [("bad_request", Stop.DONE, [3, 0]), ("provider_outage", Stop.UNAVAILABLE, [3])]
+)
+def test_only_a_request_that_is_refused_with_clearing_is_sent_again_without(
+    code: ErrorCode, stop: Stop, kept: list[int]
+) -> None:
+    script = reading_much(ModelError(code, "No."), reply(GOOD))
+    assert script.play(drawer=Drawer(), clearing=able(), context_tokens=38_050).stop is stop
+    assert [ask.kept for ask in script.asks[4:]] == kept
