@@ -47,7 +47,11 @@ MODULE_SECONDS = 120
 TARGETS = {
     "verdict/gate": ("tests/verdict/test_gate.py",),
     "verdict/grounding": ("tests/verdict/test_grounding_places.py", "tests/verdict/test_grounding.py"),
-    "verdict/quotes": ("tests/verdict/test_quotes.py", "tests/verdict/test_weakened_edits.py"),
+    "verdict/quotes": (
+        "tests/verdict/test_quotes_places.py",
+        "tests/verdict/test_weakened_edits.py",
+        "tests/verdict/test_quotes.py",
+    ),
     "spend/budget": ("tests/spend/test_budget.py",),
     "agents/conversation/loop": (
         "tests/agents/conversation/test_loop_bounds.py",

@@ -138,7 +138,7 @@ def _spellings(text: str) -> Iterator[str]:
     if cut := _CUT.search(said):
         yield said[: cut.start()]
     lines = [line for line in said.split("\n") if line]
-    if lines and all(line[0] in "+- " for line in lines) and any(line[0] in "+-" for line in lines):
+    if all(line[0] in "+- " for line in lines) and any(line[0] in "+-" for line in lines):
         yield "\n".join(line[1:] for line in lines)
 
 

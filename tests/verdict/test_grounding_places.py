@@ -39,6 +39,9 @@ class Texts:
         kind = "commit" if self.files[tree, path] is None else "blob"
         return TreeEntry("100644", kind, f"{tree}:{path}")
 
+    def tree_paths(self, tree: str) -> tuple[str, ...]:
+        return tuple(path for commit, path in self.files if commit == tree)
+
 
 def at(
     start: int, end: int | None = None, path: str = "a.py", side: Side = Side.RIGHT, **values: object
