@@ -18,6 +18,16 @@ class Engine:
     reason: Reason | None = None
 
 
+_BY_HAND = (
+    "Somebody with write access can have the agents review it, too: by a manual run, or with "
+    "`/reviewbot review` where the commands workflow is installed."
+)
+_SECRET = (
+    f"Set {KEY} from a secret (in the action: `anthropic-api-key`), or choose the engine `analyzers` "
+    "for a review without model agents."
+)
+
+
 def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possible: bool = True) -> Engine:
     """The engine for ``auto``, ``analyzers`` or ``claude``.
 
@@ -36,14 +46,16 @@ def choose_engine(asked: str, environment: Mapping[str, str], *, secrets_possibl
         raise MissingCredentials("The engine `claude` needs Anthropic credentials, and none are set.")
     if not secrets_possible:
         detail = "The model agents did not run: a fork's or Dependabot's run gets no secrets."
-        return Engine("analyzers", reason=Reason("no_secrets", detail))
+        return Engine("analyzers", (_BY_HAND,), Reason("no_secrets", detail))
     if is_set(environment, RULE):
         raise MissingCredentials(
             f"{RULE} is set, but this job has no identity token to exchange.",
             help="Give the job `permissions: id-token: write`.",
         )
     if is_ci(environment):
-        raise MissingCredentials("No Anthropic credentials are set, and in CI the engine `auto` needs them.")
+        raise MissingCredentials(
+            "No Anthropic credentials are set, and in CI the engine `auto` needs them.", help=_SECRET
+        )
     detail = "The model agents did not run: no Anthropic credentials are set here."
     remedy = f"Set {KEY} for the model agents, or do without them with `--engine analyzers`."
     return Engine("analyzers", (remedy,), Reason("no_credentials", detail))

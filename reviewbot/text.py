@@ -109,5 +109,5 @@ def without_runner_commands(printed: str) -> str:
 
 
 def dollars(usd: float) -> str:
-    """An amount of money: cents, and more places only where cents would show nothing."""
-    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.6f}".rstrip("0")
+    """An amount of money: cents, and more places where cents would not be the whole truth."""
+    return f"${usd:.2f}" if usd == round(usd, 2) else f"${usd:.6f}".rstrip("0")

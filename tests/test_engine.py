@@ -57,6 +57,13 @@ def test_a_run_that_cannot_have_secrets_falls_back_and_says_so() -> None:
     assert engine.name == "analyzers"
     assert engine.reason is not None
     assert engine.reason.code == "no_secrets"
+    assert "a manual run" in engine.notes[0]
+
+
+def test_missing_credentials_in_ci_name_the_input_of_the_action() -> None:
+    with pytest.raises(MissingCredentials) as caught:
+        choose_engine("auto", {"CI": "true"})
+    assert "`anthropic-api-key`" in caught.value.sentences
 
 
 @pytest.mark.parametrize("source", [{JOB_URL: "https://x", JOB_TOKEN: "t"}, {IDENTITY_FILE: "/run/token"}])

@@ -10,9 +10,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "reviewbot"
 
 ROWS = [
     ("testing",),
-    ("severity",),
+    ("severity", "text"),
     ("spend.caps", "claims", "ledger"),
-    ("core", "errors", "text", "testlike", "json_rules", "records"),
+    ("core", "errors", "testlike", "json_rules", "records"),
     ("earlier", "telemetry", "secrets", "policy.patterns"),
     ("credentials",),
     ("state_file", "signals", "settings", "journal", "templates", "engine"),

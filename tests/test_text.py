@@ -79,11 +79,12 @@ def test_no_line_is_left_that_a_runner_obeys(text: str) -> None:
     assert without_runner_commands(printed) == printed
 
 
-def test_money_shows_cents_and_never_nothing_for_something() -> None:
-    assert [dollars(usd) for usd in (0, 2, 0.3, 0.001, 0.00005)] == [
+def test_money_shows_cents_and_more_where_cents_would_not_be_true() -> None:
+    assert [dollars(usd) for usd in (0, 2, 0.3, 0.0358, 0.001, 0.00005)] == [
         "$0.00",
         "$2.00",
         "$0.30",
+        "$0.0358",
         "$0.001",
         "$0.00005",
     ]

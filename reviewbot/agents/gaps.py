@@ -24,7 +24,7 @@ _OF_PROVIDER = (
     "batch_pending",
 )
 _REMEDIES = {
-    "budget": "Raise budget-usd, or split the change.",
+    "budget": "Raise `budget-usd`, or split the change.",
     "refused": "A person has to read these files; text in the change may have caused it.",
     "invalid_answer": "Run it again; if it stays, report it with journal.jsonl.",
     "context": "Split the change.",
@@ -105,7 +105,8 @@ def _sentence(code: str, outcomes: list[Outcome], failed: Mapping[str, str]) -> 
     )
     what = " and ".join(left) or "its task was not finished"
     why = "The budget was used up." if code == "budget" else outcomes[-1].detail
-    return f"{agents}: {what}. {why} {_REMEDIES[code]}"
+    stop = "" if why.endswith((".", "!", "?")) else "."
+    return f"{agents}: {what}. {why}{stop} {_REMEDIES[code]}"
 
 
 def short_reason(code: str) -> str:

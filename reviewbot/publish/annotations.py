@@ -38,7 +38,7 @@ def _annotation(level: str, finding: Finding) -> str:
     if at and "line" not in named:
         said.insert(0, f"{summary.place(at)}{' (deleted)' * (at.side is Side.LEFT)}:")
     title = _text(f"{finding.severity.value}: {finding.rule}", 120)
-    return _command(level, {**named, "title": title}, _text(_sentences(said), 1_000))
+    return _command(level, {**named, "title": title}, _text(sentences(said), 1_000))
 
 
 def _properties(at: Location) -> dict[str, str]:
@@ -50,7 +50,8 @@ def _properties(at: Location) -> dict[str, str]:
     return {"file": at.path, "line": str(at.start_line), "endLine": str(at.end_line)}
 
 
-def _sentences(parts: Sequence[str]) -> str:
+def sentences(parts: Sequence[str]) -> str:
+    """The parts that are not empty as one text; each ends as a sentence does."""
     return " ".join(part if part.endswith((".", "!", "?", ":")) else f"{part}." for part in parts if part)
 
 

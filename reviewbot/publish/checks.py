@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from reviewbot.core import Conclusion, CoverageRow, Finding, Review, Sha, Side, Trigger, TriggerKind
 from reviewbot.github.api import GitHubDenied, GitHubError
 from reviewbot.publish import summary
+from reviewbot.publish.annotations import sentences
 from reviewbot.publish.markdown import markdown_ledger, render_markdown
 from reviewbot.publish.sanitize import markdown_code, markdown_text, one_line, terminal_text
 
@@ -137,7 +138,7 @@ def _annotation(finding: Finding, level: str) -> dict[str, str | int] | None:
     at = finding.location
     if at is None or at.side is Side.LEFT or terminal_text(at.path) != at.path or "\n" in at.path:
         return None
-    said = " ".join([finding.evidence.title, summary.explanation(finding), *summary.remarks(finding)])
+    said = sentences([finding.evidence.title, summary.explanation(finding), *summary.remarks(finding)])
     return {
         "path": at.path,
         "start_line": at.start_line,

@@ -42,6 +42,10 @@ from reviewbot.publish.threads import (
 PAUSE_SECONDS = 2.0
 """Between an answer that was lost and a look at what became of the request."""
 
+_READ_ONLY = (
+    "this run's token may only read, as is usual for a fork or Dependabot. The job summary and annotations "
+    "hold the review; in other runs give the job `pull-requests: write`."
+)
 _COMMENT_ID = re.compile(r"#issuecomment-(\d{1,18})$")
 
 
@@ -305,9 +309,10 @@ class _Publisher:
             self.problems.append(f"{left} whose finding is gone will be hidden by the next run.")
 
     def _note(self, what: str, error: GitHubError) -> None:
+        said = error.sentences
         if isinstance(error, GitHubDenied):
             self.denied, self.read_only = True, self.read_only or error.is_read_only
-        said = error.sentences
+            said = _READ_ONLY if error.is_read_only and not self.summary_url else said
         if isinstance(error, GitHubRefused):
             said = "; ".join([said, *(detail for detail in error.details if detail not in said)])
         self.problems.append(one_line(f"{what}: {said}", 600))

@@ -10,6 +10,18 @@ from reviewbot.text import dollars
 
 _TOLD = re.compile(r"(\$[0-9]+\.[0-9]{4}) of (\$[0-9]+(?:\.[0-9]+)?) spent\b")
 
+_ENDS = {
+    Stop.STEPS: "too many steps",
+    Stop.TOKENS: "too long an answer",
+    Stop.USD: "budget used up",
+    Stop.SECONDS: "out of time",
+    Stop.CONTEXT: "too much to read",
+    Stop.REFUSED: "refused",
+    Stop.INVALID: "no valid answer",
+    Stop.UNAVAILABLE: "no answer",
+}
+"""What ended a task that was not done."""
+
 SHOWN_SAVING = 0.0001
 """Dollars that caching must have saved to be told."""
 
@@ -35,7 +47,7 @@ def _agent(name: str, outcomes: Sequence[Outcome]) -> str:
     if done == len(outcomes):
         tasks = "" if done == 1 else f", {done} tasks"
     else:
-        stops = sorted({outcome.stop.value for outcome in outcomes if outcome.stop is not Stop.DONE})
+        stops = sorted({_ENDS[outcome.stop] for outcome in outcomes if outcome.stop is not Stop.DONE})
         tasks = f", {done} of {len(outcomes)} tasks done ({', '.join(stops)})"
     usd = [outcome.usd for outcome in outcomes]
     cost = "unknown" if None in usd else f"${sum(each or 0 for each in usd):.4f}"

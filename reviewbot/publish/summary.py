@@ -29,6 +29,9 @@ FRAME_COLUMNS = 200
 """At most so many characters of one line of code are shown."""
 
 
+LONGEST_REASON = 72
+"""Characters of a reason beside the ledger: ours fit whole, a rule of somebody's may be cut."""
+
 HEADLINE = 200
 """Characters of a reason that stand in the headline."""
 
@@ -207,7 +210,7 @@ def _files(coverage: Coverage) -> str:
 def _reasons(rows: Iterable[CoverageRow]) -> str:
     """The three most frequent reasons, as `` (2 lock file, 1 binary)``; one alone needs no number."""
     # What stands in brackets behind a rule is its origin, which the table of files names.
-    reasons = Counter(one_line(row.reason.partition(" (")[0], 40) for row in rows if row.reason)
+    reasons = Counter(one_line(row.reason.partition(" (")[0], LONGEST_REASON) for row in rows if row.reason)
     if not reasons:
         return ""
     if len(reasons) == 1:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from reviewbot.core import Finding, Review, Severity, Suppression
+from reviewbot.core import Conclusion, Finding, Review, Severity, Suppression
 from reviewbot.json_rules import read_json
 from reviewbot.publish import summary
 from reviewbot.publish.markdown import LIMIT
@@ -126,7 +126,8 @@ def render_tracking_issue(
 
 def _headline(review: Review) -> str:
     details = "; ".join(one_line(reason.detail, 300).rstrip(".") for reason in review.verdict.reasons[:3])
-    said = markdown_text(details or "nothing blocks")
+    passes = review.verdict.conclusion is Conclusion.PASS
+    said = markdown_text(summary.headline(review) if passes else details or "nothing blocks")
     return f"**{summary.conclusion(review)}**: {said}."
 
 

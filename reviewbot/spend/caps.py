@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reviewbot.text import dollars
+
 WARNED = (0.8, 0.5)
 """Shares of a cap from which on a reader is told; the highest first."""
 
@@ -40,7 +42,7 @@ def find_binding(budget_usd: float, caps: Sequence[Cap]) -> Cap | None:
 
 def explain_cap(cap: Cap) -> str:
     """What a cap left for this run, and how that is changed."""
-    whole = f"the ${cap.limit_usd:.2f} for this {cap.of}"
+    whole = f"the {dollars(cap.limit_usd)} for this {cap.of}"
     said = (
         f"Of {whole} only ${cap.left_usd:.4f} were left for this run."
         if cap.left_usd > 0
@@ -61,6 +63,6 @@ def warn_of_cap(cap: Cap, charged_usd: float) -> str:
         return ""
     how_much = "All" if passed == 1 else f"More than {passed:.0%}"
     return (
-        f"{how_much} of the ${cap.limit_usd:.2f} for this {cap.of} (`{cap.setting}`) may be spent: "
+        f"{how_much} of the {dollars(cap.limit_usd)} for this {cap.of} (`{cap.setting}`) may be spent: "
         f"${spent:.4f} so far."
     )

@@ -97,4 +97,4 @@ class Draw:
         )
 
 
-RAISE = "Raise budget-usd, or split the change."
+RAISE = "Raise `budget-usd`, or split the change."

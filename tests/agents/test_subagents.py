@@ -222,7 +222,7 @@ def test_an_empty_budget_spends_nothing_and_leaves_all_unread(sandbox: Sandbox) 
         assert model.requests == []
     assert set(found.failed) == {"app/run.py", "app/area.py"}
     assert [gap.code for gap in found.gaps] == ["budget"]
-    assert "Raise budget-usd" in found.gaps[0].detail
+    assert "Raise `budget-usd`" in found.gaps[0].detail
 
 
 def big_change(sandbox: Sandbox) -> tuple[str, str]:

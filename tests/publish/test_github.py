@@ -284,7 +284,9 @@ def test_a_token_that_may_not_write_is_said_once_and_not_tried_again() -> None:
     locked = post(THREE, Recorder(create_comment=GitHubDenied("the issue is locked")))
     assert (locked.denied, locked.read_only) == (True, False)
     assert (posted.inline, posted.left_over, posted.summary_url) == (0, 3, "")
-    assert len(posted.problems) == 1
+    [problem] = posted.problems
+    assert "as is usual for a fork or Dependabot" in problem
+    assert "as is usual" not in locked.problems[0]
     assert github.calls == ["read_pull_request", "create_comment"]
 
 
@@ -294,6 +296,7 @@ def test_a_token_that_may_comment_but_not_review_leaves_all_in_the_summary() -> 
     assert posted.denied
     assert (posted.inline, posted.left_over) == (0, 3)
     assert "No finding has a comment at its line: 3 stand only here." in github.comments[100]
+    assert "may only read" not in posted.problems[0]
 
 
 def refusal() -> GitHubRefused:
@@ -429,6 +432,14 @@ def test_annotations_are_sent_in_pages_and_every_file_stands_in_the_text() -> No
     assert "30 findings without an annotation." in first["text"]
     assert all(row.path in first["text"] for row in made.coverage.files)
     assert len(first["text"]) <= 65_535
+
+
+def test_an_annotation_is_made_of_whole_sentences() -> None:
+    [said] = plan_annotations(pull_review(finding(1, message="Why high: a shell runs it."), blocking=1))
+    assert said["message"] == (
+        "`subprocess` call with `shell=True` identified, security issue. Why high: a shell runs it. "
+        "Finding 0000000000000001."
+    )
 
 
 def test_a_ledger_of_any_size_fits_the_text() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewbot.core import Conclusion, Finding, Frame, Location, Reason, Rejected, Severity, Side
+from reviewbot.core import Conclusion, Finding, Frame, Location, Reason, Rejected, Review, Severity, Side
 from reviewbot.publish.markdown import LIMIT, markdown_ledger, render_markdown
 from tests.publish import finding, review, rich_review, row
 from tests.publish.rendered import read
@@ -79,6 +79,25 @@ def test_blocking_comes_first_and_the_rest_is_folded_away() -> None:
 def test_what_the_headline_said_is_not_repeated_as_the_only_reason() -> None:
     made = review(conclusion=Conclusion.INCOMPLETE, reasons=(Reason("no_credentials", "There was no key."),))
     assert render_markdown(made).count("There was no key") == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "heading"),
+    [
+        (review(finding(1), blocking=1, reasons=(Reason("refused", "It was refused."),)), "Also incomplete"),
+        (
+            review(conclusion=Conclusion.INCOMPLETE, reasons=(Reason("a", "A."), Reason("b", "B."))),
+            "Why incomplete",
+        ),
+    ],
+)
+def test_what_is_missing_is_not_told_as_the_reason_of_a_fail(made: Review, heading: str) -> None:
+    assert f"\n**{heading}**\n" in render_markdown(made)
+
+
+def test_a_reason_of_ours_stands_whole_beside_the_ledger() -> None:
+    why = "security: the answer was not of the form that is asked for"
+    assert f"1 not reviewed ({why})" in render_markdown(review(rows=(row("a.py", "unreviewed", why, ()),)))
 
 
 def test_lines_of_the_base_are_called_deleted() -> None:

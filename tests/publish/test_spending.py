@@ -1,4 +1,7 @@
+import re
 from dataclasses import replace
+
+import pytest
 
 from reviewbot.claims import Outcome, Stop, Task, Usage
 from reviewbot.publish.comment import render_summary_comment
@@ -31,6 +34,13 @@ def test_each_agent_is_named_with_what_it_finished_and_the_dollars_follow() -> N
         "security (claude-opus-5-5, 1 of 2 tasks done (refused), $0.0332). "
         "$0.0337 of $2.00 spent."
     )
+
+
+@pytest.mark.parametrize("stop", [stop for stop in Stop if stop is not Stop.DONE])
+def test_every_end_is_told_in_words(stop: Stop) -> None:
+    said = spending(replace(review(), outcomes=(outcome("security", "claude-opus-5-5", stop),)))
+    [words] = re.findall(r"0 of 1 tasks done \(([a-z ]+)\)", said)
+    assert words == "refused" or " " in words
 
 
 def test_an_unknown_price_is_never_nothing() -> None:

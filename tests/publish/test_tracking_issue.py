@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewbot.core import Coverage, Location, Review
+from reviewbot.core import Coverage, Location, Reason, Review
 from reviewbot.publish.markers import MOST_TRACKED, Scope, read_marker
 from reviewbot.publish.tracking_issue import Memory, pack_memory, parse_memory, render_tracking_issue
 from reviewbot.verdict.baseline import Baseline, Comparison, Entry, compare
@@ -51,6 +51,11 @@ def test_a_baseline_that_does_not_fit_is_left_out_and_the_issue_says_what_to_do(
     body = body_of(review(), memory)
     assert "`.github/reviewbot-baseline.json`" in body
     assert "does not fit" in body
+
+
+def test_an_issue_begins_with_why_the_scan_passes_and_not_with_a_remark() -> None:
+    made = review(reasons=(Reason("secret_scan_only", "The secret scan alone read 8% of the added lines."),))
+    assert body_of(made, Memory(None)).startswith("**pass**: nothing blocks, the one file is read.\n")
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: base64.b64encode(data).decode()))
