@@ -24,11 +24,15 @@ class BatchOptions:
     """The agents are asked in batches. ``state``: the folder in which a later run finds those under way.
 
     ``wait_seconds``: how long one run waits for batches in all. ``key`` signs the answers that are kept.
+    Without ``begins`` nothing new is asked: what is under way has to end first. ``is_part``: only what
+    changed since a revision is scanned.
     """
 
     state: Path | None
     wait_seconds: float
     key: bytes | None = field(default=None, repr=False)
+    begins: bool = True
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reviewbot.errors import Interrupted, NoReview, RepositoryError, ReviewbotEr
 from reviewbot.evidence.collect import Collected, collect_evidence, read_handed_in, tell_unread
 from reviewbot.evidence.held import make_masker
 from reviewbot.journal import VERSION, Journal
-from reviewbot.request import Request
+from reviewbot.request import BatchOptions, Request
 from reviewbot.secrets.masking import Masker
 from reviewbot.settings import Settings
 from reviewbot.signals import Terminated
@@ -33,6 +33,7 @@ from reviewbot.verdict.withholding import withhold
 if TYPE_CHECKING:
     from reviewbot.agents.api.claude import Claude
     from reviewbot.agents.batches.gathering import Batches
+    from reviewbot.agents.batches.ledger import BatchLedger
     from reviewbot.agents.results import AgentsReview, Watch
 
 Step = Callable[[str], AbstractContextManager[None]]
@@ -68,7 +69,7 @@ class Recorded:
 @dataclass(frozen=True, slots=True)
 class Run:
     """The half of a review that is known once the change set is; ``spent`` are the agents' tasks so far,
-    ``waited`` the seconds for which batches were waited for.
+    ``waited`` the seconds for which batches were waited for, ``batch_keys`` what was asked in them.
 
     ``purse`` is what models may cost in it.
     ``recorded`` takes the place of what programs and models would say.
@@ -82,6 +83,7 @@ class Run:
     step: Step
     spent: list[Outcome] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
+    batch_keys: set[str] = field(default_factory=set)
     purse: Purse = field(default_factory=Purse)
     recorded: Recorded | None = None
 
@@ -157,11 +159,13 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
     settled: Collection[str] = (),
     watch: "Watch | None" = None,
     earlier: Sequence[Claim] = (),
+    still: Collection[str] | None = None,
 ) -> "AgentsReview":
     """What the agents say of the files that are not in ``unread``; what they cost is noted on the run.
 
     ``settled`` were read in an earlier round. ``watch`` is told what is finished as it comes. ``earlier``
-    are claims of an earlier scan that still have their second look before them.
+    are claims of an earlier scan that still have their second look before them. ``still``: the tree has
+    changed since the run that this one goes on with began, but for these files.
     """
     if run.recorded:
         if run.changes.head_sha not in run.recorded.agents:
@@ -194,6 +198,7 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             fallbacks={each.tier: each.models for each in settings.fallback_models},
             watch=watch,
             earlier=earlier,
+            still=still,
         )
         draw.settle(agents.charged_usd)
     agents = replace(agents, gaps=draw.explain(agents.gaps))
@@ -244,14 +249,14 @@ def _open_batches(run: Run, claude: "Claude", settings: Settings, stack: ExitSta
     if options is None:
         return None
     from reviewbot.agents.batches.gathering import Batches  # noqa: PLC0415
-    from reviewbot.agents.batches.ledger import BatchLedger  # noqa: PLC0415 - as above
     from reviewbot.spend.prices import own_prices  # noqa: PLC0415
 
-    ledger = stack.enter_context(BatchLedger(options.state, run.trigger.repository, options.key))
+    ledger = stack.enter_context(_open_ledger(options, run.trigger))
     prices = own_prices(settings.prices)
     left = max(0.0, options.wait_seconds - sum(run.waited))
-    batches = Batches(claude, ledger, left, run.step, run.journal, prices)
+    batches = Batches(claude, ledger, left, run.step, run.journal, prices, begins=options.begins)
     stack.callback(lambda: run.waited.append(batches.waited_seconds))
+    stack.callback(lambda: run.batch_keys.update(batches.keys))
     return batches
 
 
@@ -265,10 +270,15 @@ def conclude_batches(request: Request, review: Review) -> None:
     was_asked = review.outcomes or review.verdict.conclusion is not Conclusion.INCOMPLETE
     if options is None or options.state is None or is_left or not was_asked:
         return
-    from reviewbot.agents.batches.ledger import BatchLedger  # noqa: PLC0415 - as above
-
-    with BatchLedger(options.state, review.trigger.repository, options.key) as ledger:
+    with _open_ledger(options, review.trigger) as ledger:
         ledger.clear()
+
+
+def _open_ledger(options: BatchOptions, trigger: Trigger) -> "BatchLedger":
+    from reviewbot.agents.batches.ledger import FILE_NAME, PART_NAME, BatchLedger  # noqa: PLC0415 - as above
+
+    name = PART_NAME if options.is_part else FILE_NAME
+    return BatchLedger(options.state, trigger.repository, options.key, name)
 
 
 def leaves_readings(request: Request, agents: "AgentsReview | None") -> bool:

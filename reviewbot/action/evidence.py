@@ -1,6 +1,6 @@
 """What a run on GitHub fetches: the commits, artifacts of another run, and what failed jobs said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from reviewbot.change.fetch import fetch_store
 from reviewbot.change.git import Repository
 from reviewbot.change.job_logs import FailedJobs, fetch_failed_jobs
 from reviewbot.core import Sha, Trigger
-from reviewbot.earlier import Round
 from reviewbot.github.api import GitHub
 from reviewbot.github.files import download_artifact, download_log
 
@@ -32,8 +31,8 @@ class Place:
     size_kib: int | None = None
 
 
-def fetch_commits(place: Place, folder: Path, trigger: Trigger, last: Round | None) -> Repository:
-    """The three commits of a run in a new store at ``folder`` and, if it can be had, the last round's head.
+def fetch_commits(place: Place, folder: Path, trigger: Trigger, wished: Sequence[Sha]) -> Repository:
+    """The three commits of a run in a new store at ``folder`` and, if they can be had, those wished for.
 
     Raises FetchError.
     """
@@ -47,7 +46,7 @@ def fetch_commits(place: Place, folder: Path, trigger: Trigger, last: Round | No
         tuple(dict.fromkeys(sha for sha in named if sha)),
         partial=large,
         environment=passed_on(place.environment),
-        wished=(last.head_sha,) if last else (),
+        wished=wished,
     )
     return Repository(store.git_dir, fetch_missing=store.fetch_objects if large else None)
 

@@ -23,7 +23,7 @@ from reviewbot.action.inputs import (
     reviewed_environment,
 )
 from reviewbot.action.report import report_proof
-from reviewbot.action.scan import Desk, is_default_branch, scan_on_github
+from reviewbot.action.scan import Desk, find_scan_under_way, is_default_branch, scan_on_github
 from reviewbot.action.trigger import trigger_of
 from reviewbot.action.workspace import below, below_workspace
 from reviewbot.change.command import Command, Verb
@@ -49,7 +49,7 @@ from reviewbot.change.targets import (
     find_scanned,
     refuse_moved_head,
 )
-from reviewbot.core import Review, Trigger
+from reviewbot.core import Review, Sha, Trigger
 from reviewbot.engine import will_ask_claude
 from reviewbot.errors import Interrupted, ReviewbotError, own_fault
 from reviewbot.github.api import GitHub, GitHubError, SharedPolicy
@@ -156,7 +156,8 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="reviewbot-") as folder:
             with self.step("fetching the commits"):
                 last = last_round(target, self.inputs.state_key)
-                repository = fetch_commits(self._place(), Path(folder) / "store", self.trigger, last)
+                wished = (last.head_sha,) if last else self._under_way()
+                repository = fetch_commits(self._place(), Path(folder) / "store", self.trigger, wished)
             if self.run_id is not None:
                 self.evidence = Path(folder) / "artifacts"
                 with self.step("fetching the artifacts"):
@@ -261,6 +262,9 @@ class _Run:
         review = replace(review, notes=tuple(note for note in (*notes, *review.notes) if note))
         self.review = below_workspace(review, str(self.evidence))
         return self.review
+
+    def _under_way(self) -> tuple[Sha, ...]:
+        return find_scan_under_way(self._desk(), self.trigger.repository) if self.is_scan else ()
 
     def _desk(self) -> Desk:
         return Desk.of(self.github if self.is_tracked else None, self.inputs, self.environment)

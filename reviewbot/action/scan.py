@@ -12,7 +12,7 @@ from reviewbot.action.inputs import InputError, Inputs
 from reviewbot.change.git import Repository
 from reviewbot.change.notes import OncePerPerson, read_notes
 from reviewbot.change.payload import DispatchEvent, ScheduleEvent
-from reviewbot.core import Review, Trigger
+from reviewbot.core import Review, Sha, Trigger
 from reviewbot.github.api import GitHub
 from reviewbot.github.errors import GitHubDenied, GitHubError, GitHubNotFound
 from reviewbot.github.issues import MOST_COMMENT_PAGES, read_talk
@@ -57,6 +57,17 @@ class Desk:
         )
         server = environment.get("GITHUB_SERVER_URL") or "https://github.com"
         return cls(github, inputs.state_key, server, options, keeps)
+
+
+def find_scan_under_way(desk: Desk, repository: str) -> tuple[Sha, ...]:
+    """The commit of a scan that an earlier run has left in batches, which this one goes on with; or none."""
+    from reviewbot.agents.batches.ledger import head_under_way  # noqa: PLC0415 - only scans with a state need it
+
+    options = desk.options
+    if options.state is None or not options.batch:
+        return ()
+    head_sha = head_under_way(options.state, repository, options.key)
+    return (head_sha,) if head_sha else ()
 
 
 def find_state_folder(workspace: Path, named: str) -> Path | None:

@@ -22,6 +22,7 @@ _OF_PROVIDER = (
     "spend_limit",
     "no_batches",
     "batch_pending",
+    "outdated",
 )
 _REMEDIES = {
     "budget": "Raise `budget-usd`, or split the change.",
@@ -37,6 +38,7 @@ _REMEDIES = {
     "unknown_model": "Name a model that this key may use.",
     "no_batches": "Ask live with --no-batch.",
     "batch_pending": "Run the scan again later, or give it more time with --max-wait.",
+    "outdated": "The scan of the newer commit reads them.",
     "spend_limit": "Raise the spend limit of the account with the provider.",
 }
 
@@ -55,6 +57,7 @@ _SHORT = {
     "unknown_model": "the provider does not have the model",
     "no_batches": "the provider takes no batches",
     "batch_pending": "its batch had not ended",
+    "outdated": "it changed before it was asked about",
     "spend_limit": "the account's spend limit was reached",
 }
 

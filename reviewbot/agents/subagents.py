@@ -5,14 +5,15 @@ end as ``done`` leaves its files unread and takes nothing from what other tasks 
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reviewbot.agents.admission import Warmth
 from reviewbot.agents.api.claude import Claude
 from reviewbot.agents.api.lifecycle import Describer, Lifecycles
-from reviewbot.agents.batches.gathering import Batches
+from reviewbot.agents.batches.gathering import Batches, OnlyBegun
 from reviewbot.agents.conversation.history import Prompt, tokens_of, weigh
+from reviewbot.agents.conversation.loop import Asker
 from reviewbot.agents.delivery import LIVE
 from reviewbot.agents.journal_lines import record_routes
 from reviewbot.agents.prompts import (
@@ -70,6 +71,7 @@ def review_with_agents(
     fallbacks: Mapping[str, Sequence[str]] = NO_FALLBACKS,
     watch: Watch | None = None,
     earlier: Sequence[Claim] = (),
+    still: Collection[str] | None = None,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
@@ -82,6 +84,7 @@ def review_with_agents(
     ``fallbacks`` are models by tier, asked in their order where the agent's own cannot answer.
     ``watch`` is told what is finished as it comes, for as long as no fallback took part.
     ``earlier`` are claims of an earlier scan that still have their second look before them.
+    ``still``: the tree has changed since, but for these files, so nothing is begun about others.
     """
     masker = masker or Masker()
     changes = mask_changes(changes, masker, repository.read_object)
@@ -96,6 +99,7 @@ def review_with_agents(
         journal=journal,
         hooks=HookCalls(hooks, journal),
         fallbacks=fallbacks,
+        limited=_limit(batches, still),
     )
     desk = _Desk(
         runner=runner,
@@ -107,6 +111,7 @@ def review_with_agents(
         settled=frozenset(settled),
         watch=watch,
         earlier=earlier,
+        still=still or (),
     )
 
     async def run() -> AgentsReview:
@@ -115,11 +120,25 @@ def review_with_agents(
                 return await desk.review()
             batches.attend(lambda: runner.admission.running)
             review = await desk.review()
-            return replace(review, notes=(*batches.notes(), *review.notes))
+            # What was collected before, the run that collected it was charged for.
+            charged_usd = max(0.0, review.charged_usd - batches.reused_usd)
+            return replace(review, notes=(*batches.notes(), *review.notes), charged_usd=charged_usd)
         finally:
             await (batches or claude).aclose()
 
     return asyncio.run(run())
+
+
+def _limit(batches: Batches | None, still: Collection[str] | None) -> Callable[[Task], Asker | None]:
+    """What a task may ask that reads files which have changed since; None for one that may ask anything."""
+
+    def choose(task: Task) -> Asker | None:
+        if batches is None or still is None:
+            return None
+        same = sum(path in still for path in task.paths)
+        return None if same == len(task.paths) else OnlyBegun(batches, goes_on=same > 0)
+
+    return choose
 
 
 @dataclass(slots=True)
@@ -135,6 +154,7 @@ class _Desk:
     settled: frozenset[str] = frozenset()
     watch: Watch | None = None
     earlier: Sequence[Claim] = ()
+    still: Collection[str] = ()
     looked: Looked = field(default_factory=Looked)
     notes: list[str] = field(default_factory=list)
     fresh: tuple[FileChange, ...] = field(init=False)
@@ -243,6 +263,7 @@ class _Desk:
             ),
             warms=runner.delivery.warms,
             fits=runner.delivery.fits,
+            still=self.still,
         )
         await security.read(routes, runner.claude)
         await self._verify()

@@ -1,6 +1,6 @@
 """One task of an agent in a run: let in, carried through to its end, and its end written down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -33,7 +33,8 @@ class TaskRunner:
     """What all tasks of a run share. ``ended`` are those that ended, in that order.
 
     ``models`` gives a model id by agent or, where the agent is not in it, by tier; ``fallbacks`` those that
-    take its place by tier, in their order. ``replaced`` counts the tasks in which one did: (the agent's own,
+    take its place by tier, in their order. ``limited`` is what a task asks that may not begin anything, None
+    for all others. ``replaced`` counts the tasks in which one did: (the agent's own,
     the fallback, the reason code).
     """
 
@@ -46,6 +47,7 @@ class TaskRunner:
     journal: Journal
     hooks: HookCalls
     fallbacks: Mapping[str, Sequence[str]] = field(default_factory=lambda: NO_FALLBACKS)
+    limited: Callable[[Task], Asker | None] = lambda _: None
     ended: list[Ended] = field(default_factory=list)
     replaced: dict[tuple[str, str, str], int] = field(default_factory=dict)
     clearing: Clearing = field(default_factory=Clearing)
@@ -78,7 +80,8 @@ class TaskRunner:
         if not admitted:
             await self.admission.enter(spec)
         try:
-            return await self._ask_in_order(spec, task, prompt, claude or self.claude)
+            asker = self.limited(task) or claude or self.claude
+            return await self._ask_in_order(spec, task, prompt, asker)
         finally:
             await self.admission.leave()
 

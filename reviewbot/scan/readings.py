@@ -19,6 +19,7 @@ from reviewbot.core import ChangeSet, FileChange, Severity, Sha
 from reviewbot.json_rules import read_json
 from reviewbot.templates import read_template
 from reviewbot.verdict.coverage import Readers
+from reviewbot.verdict.memory import ScanMemory
 
 FOLLOWS_THE_RUN = "test_fix"
 """The agent whose claims are about failed tests of one run, not about a file."""
@@ -81,6 +82,21 @@ def choose_readings(
             reading = _moved(reading, change.path)
         found[change.path] = reading
     return found
+
+
+def recall(
+    memory: ScanMemory, recipe: str, changes: ChangeSet, excluded: Collection[str]
+) -> dict[str, Reading]:
+    """What earlier scans made of files of a tree, by path. Raises StateError."""
+    kept = memory.recall({key_of(recipe, change) for change in changes.files})
+    return choose_readings(kept, recipe, changes, excluded)
+
+
+def by_key(recipe: str, changes: ChangeSet, readings: Mapping[str, Reading]) -> dict[str, str]:
+    """The readings as they are kept; of two files with the same content that count which more agents read."""
+    files = [change for change in changes.files if change.path in readings]
+    files.sort(key=lambda change: rank_of(readings[change.path]))
+    return {key_of(recipe, change): render_reading(readings[change.path]) for change in files}
 
 
 def make_readings(agents: AgentsReview, changes: ChangeSet) -> dict[str, Reading]:

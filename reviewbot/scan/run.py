@@ -102,6 +102,8 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
     if options.out:
         write_baseline(options.out, None)
     if trigger.base_sha != repository.empty_tree:
+        if batches:
+            request = replace(request, batches=replace(batches, is_part=True))
         review = review_repository(repository, trigger, request, journal, step)
         what = f"Scanned what changed since {trigger.base_sha[:12]} at {trigger.head_sha[:12]}."
         note = f"{what} Only a scan of the whole tree is held against a baseline: this one gates nothing."

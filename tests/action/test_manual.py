@@ -1,10 +1,12 @@
 """Manual runs and what a scan keeps between runs of the action: every input with a real payload."""
 
+import time
 from typing import Any
 
 import pytest
 
 from reviewbot.testing import ScriptedModel
+from reviewbot.testing.page import read_page
 from tests.action.test_action import CLEAN, FAULT, NAME, Bench
 from tests.github.events import pull_request_event, schedule_event, workflow_dispatch_event
 
@@ -175,3 +177,20 @@ def test_the_next_scheduled_run_picks_up_a_pending_batch_and_pays_nothing_twice(
         assert bench.written["verdict"] == "pass"
         assert model.refused == []
         assert len(model.requests) == len(reference.requests)
+
+
+def test_a_scheduled_run_of_a_newer_commit_fetches_the_one_that_is_under_way(bench: Bench) -> None:
+    bench.pull_request(CLEAN)
+    with ScriptedModel("reader", batch_seconds=1.0) as model:
+        asking = {"engine": "claude", "anthropic_api_key": "sk-test", "base_url": model.base_url}
+        assert scheduled(bench, state=".reviewbot-state", max_wait="0", **asking) == 0
+        assert bench.codes[0] == "batch_pending"
+        bench.sandbox.git("checkout", "-q", "main")
+        newer = bench.sandbox.commit({"new.py": "X = 1\n"})
+        time.sleep(1.1)
+        assert scheduled(bench, state=".reviewbot-state", max_wait="2m", **asking) == 0
+        assert (bench.written["verdict"], bench.report["trigger"]["head_sha"]) == ("pass", newer)
+        assert model.refused == []
+        shown = [path for each in model.requests for path in read_page(each.body).paths]
+    assert "new.py" in shown
+    assert len(shown) == len(set(shown))

@@ -22,6 +22,7 @@ ErrorCode = Literal[
     "invalid_answer",
     "no_batches",
     "batch_pending",
+    "outdated",
 ]
 
 PASSING: frozenset[ErrorCode] = frozenset({"provider_outage", "rate_limit"})

@@ -45,21 +45,25 @@ class _Waiting:
     key: str
     ask: Ask
     answer: "asyncio.Future[str]"
+    begins: bool = True
 
 
 class Batches:
     """Asks by batches. ``wait_seconds``: how long one run waits for them in all.
 
-    ``step`` shows what takes long. ``ledger`` stays its owner's to close.
+    ``step`` shows what takes long. ``ledger`` stays its owner's to close. Without ``begins`` nothing new is
+    asked, as after the time is over.
     """
 
     def __init__(  # noqa: PLR0917 - each has one of it
         self, claude: Claude, ledger: BatchLedger, wait_seconds: float, step: Step, journal: Journal,
         prices: PriceList = LIST_PRICES, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *, begins: bool = True,
     ) -> None:  # fmt: skip
         self._claude, self._ledger, self._journal = claude, ledger, journal
         self._calls = BatchCalls(claude)
         self._wait = BatchWait(wait_seconds, step, sleep, is_kept=ledger.is_kept)
+        self._wait.is_over = not begins
         self._running: Callable[[], int] = lambda: 0
         self._asked: Counter[str] = Counter()
         self._waiting: list[_Waiting] = []
@@ -89,17 +93,30 @@ class Batches:
         """How long was waited for batches so far."""
         return self._wait.waited_seconds
 
+    @property
+    def reused_usd(self) -> float:
+        """Dollars of the answers that an earlier run had collected, and so was charged for."""
+        return self._reused_usd
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The asks of this run so far."""
+        return frozenset(
+            f"{digest}-{number + 1}" for digest, times in self._asked.items() for number in range(times)
+        )
+
     def attend(self, running: Callable[[], int]) -> None:
         """``running`` tells how many tasks are under way: a round begins when all of them wait."""
         self._running = running
 
-    async def ask(self, ask: Ask) -> Reply:
+    async def ask(self, ask: Ask, *, begins: bool = True) -> Reply:
         """One answer, after the round that asks for it.
 
         Raises:
-            ModelError: none came, or none that can be used; ``batch_pending``: not within the time.
+            ModelError: none came, or none that can be used; ``batch_pending``: not within the time;
+                ``outdated``: nobody has asked that yet, and without ``begins`` nobody shall.
         """
-        waiting = _Waiting(self._key(ask), ask, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(self._key(ask), ask, asyncio.get_running_loop().create_future(), begins)
         self._waiting.append(waiting)
         if self._driver is None:
             self._driver = asyncio.create_task(self._drive())
@@ -175,7 +192,7 @@ class Batches:
         known = self._ledger.answers(each.key for each in waiting)
         self._count_reused(waiting, known)
         requests = [
-            Request(each.key, each.ask.model, _without_marks(each.ask.body()))
+            Request(each.key, each.ask.model, _without_marks(each.ask.body()), each.begins)
             for each in waiting
             if each.key not in known
         ]
@@ -198,6 +215,22 @@ class Batches:
                     reply = _parse(known[each.key], each.ask, each.key, 0.0)
                     self._reused_usd += self._prices.price_usd(reply.model, reply.usage, reply.terms) or 0.0
                 self._reused += 1
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyBegun:
+    """Asks for what was asked before. Where it ``goes_on``, conversations that have begun go on, too."""
+
+    batches: Batches
+    goes_on: bool
+
+    async def ask(self, ask: Ask) -> Reply:
+        """One answer; raises ModelError, as ``Batches.ask`` does."""
+        return await self.batches.ask(ask, begins=self.goes_on and len(ask.messages) > 1)
+
+    async def count(self, ask: Ask) -> int:
+        """The prompt tokens of a request; raises ModelError."""
+        return await self.batches.count(ask)
 
 
 def _parse(message: str, ask: Ask, key: str, seconds: float) -> Reply:

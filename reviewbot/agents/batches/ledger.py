@@ -6,17 +6,21 @@ concluded clears the file; what no scan concluded goes after as long as the prov
 a folder all this stands in memory, for one run.
 """
 
+import json
+import re
 import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reviewbot.state_file import Seal, StateFile, get_value
+from reviewbot.state_file import Seal, StateError, StateFile, get_value
 
 FILE_NAME = "batches.sqlite3"
+PART_NAME = "batches-since.sqlite3"
 VERSION = 2
 KEYS_PER_QUERY = 500
+SCAN = "scan"
 KEPT_SECONDS = 29 * 24 * 3_600.0
 """So long the provider keeps results."""
 
@@ -43,19 +47,36 @@ class OpenBatch:
     keys: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ScanUnderWay:
+    """The scan of a whole tree whose asks a ledger holds: what it takes to make the same asks again.
+
+    ``recipe`` names all but the files that an answer depends on. ``reused``: so many files it did not ask
+    about, because of readings that were kept by then.
+    """
+
+    head_sha: str
+    policy_sha: str
+    recipe: str
+    reused: int
+
+
 class BatchLedger(StateFile):
     """The ledger of one repository's batches in ``folder``; no other run may have it at the same time.
 
-    With a ``key`` only answers that were signed with it count.
+    With a ``key`` only answers that were signed with it count. ``name`` is that of the file: scans of a part
+    have one of their own, so that their end forgets nothing of a scan of the whole tree.
 
     Raises:
         StateError: here and in every method, where the file cannot be read or written, or is another's.
     """
 
-    def __init__(self, folder: Path | None, repository: str, key: bytes | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, repository: str, key: bytes | None = None, name: str = FILE_NAME
+    ) -> None:
         self._seal = Seal(repository, key)
         self.is_kept = folder is not None
-        path = folder / FILE_NAME if folder else None
+        path = folder / name if folder else None
         super().__init__(path, repository, _TABLES, VERSION, alone=self.is_kept)
         try:
             self._prune(time.time() - KEPT_SECONDS)
@@ -68,6 +89,25 @@ class BatchLedger(StateFile):
         with self._told(), self._database as database:
             database.execute("INSERT OR IGNORE INTO state VALUES ('secret', ?)", (secrets.token_bytes(32),))
             return get_value(database, "secret") or b""
+
+    def scan(self) -> ScanUnderWay | None:
+        """The scan whose asks these are; None where there are none, or nobody noted it."""
+        with self._told():
+            data = self._seal.open(SCAN, get_value(self._database, SCAN))
+            asks = self._database.execute("SELECT count(*) FROM asks").fetchone()[0]
+        return _parse_scan(data) if data is not None and asks else None
+
+    def note_scan(self, scan: ScanUnderWay) -> None:
+        """Note whose asks are kept from now on."""
+        data = self._seal.close(SCAN, json.dumps(asdict(scan)).encode())
+        with self._told(), self._database as database:
+            database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (SCAN, data))
+
+    def answered(self) -> list[str]:
+        """The keys of all asks whose answers were collected."""
+        with self._told():
+            rows = self._database.execute("SELECT key FROM asks WHERE answer IS NOT NULL").fetchall()
+        return [key for (key,) in rows]
 
     def answers(self, keys: Iterable[str]) -> dict[str, str]:
         """The answers that were collected for these asks, as JSON."""
@@ -119,7 +159,7 @@ class BatchLedger(StateFile):
             for statement in (
                 "DELETE FROM asks",
                 "DELETE FROM batches",
-                "DELETE FROM state WHERE name = 'secret'",
+                "DELETE FROM state WHERE name IN ('secret', 'scan')",
             ):
                 database.execute(statement)
 
@@ -132,3 +172,26 @@ class BatchLedger(StateFile):
     def _keys(self, number: int) -> list[str]:
         rows = self._database.execute("SELECT key FROM asks WHERE batch = ?", (number,))
         return [key for (key,) in rows]
+
+
+def head_under_way(folder: Path, repository: str, key: bytes | None) -> str | None:
+    """The commit of the scan that was left under way in a folder; None where it cannot be told."""
+    if not (folder / FILE_NAME).is_file():
+        return None
+    try:
+        with BatchLedger(folder, repository, key) as ledger:
+            found = ledger.scan()
+    except StateError:
+        return None  # the scan itself will say so
+    return found.head_sha if found else None
+
+
+def _parse_scan(data: bytes) -> ScanUnderWay | None:
+    """What ``note_scan`` wrote; None for anything else."""
+    try:
+        found = ScanUnderWay(**json.loads(data))
+        shas = (found.head_sha, found.policy_sha)
+        is_sound = all(re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", sha) for sha in shas)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if is_sound and isinstance(found.recipe, str) and type(found.reused) is int else None

@@ -36,11 +36,15 @@ LATER_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a round: its custom id, the model it asks, its JSON body."""
+    """One request of a round: its custom id, the model it asks, its JSON body.
+
+    Without ``begins`` it is put into no new batch: only one that is under way may answer it.
+    """
 
     key: str
     model: str
     body: Mapping[str, Any]
+    begins: bool = True
 
 
 class BatchRound:
@@ -84,7 +88,9 @@ class BatchRound:
                     under_way -= batch.keys
                 else:
                     batches.append(known)
-        for chunk in cut([request for request in requests if request.key not in under_way]):
+        new = [request for request in requests if request.key not in under_way and request.key not in found]
+        found |= {request.key: _outdated() for request in new if not request.begins}
+        for chunk in cut([request for request in new if request.begins]):
             try:
                 batches.append(await self._create(chunk))
             except ModelError as error:
@@ -214,6 +220,10 @@ def _end(result: Result | None) -> "str | ModelError":
         return result.message
     failure = result.failure()
     return _Again(failure) if failure.code in PASSING else failure
+
+
+def _outdated() -> ModelError:
+    return ModelError("outdated", "What it asks about has changed since the scan began.", Usage())
 
 
 def _outage(detail: str) -> ModelError:

@@ -5,7 +5,7 @@ riskiest files come first, whatever folder they are in, and the large ones that 
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from reviewbot.agents.tasks import MATERIAL_SHARE, TASK_FILES, plan_security, split_batch
@@ -65,6 +65,16 @@ class Backlog:
             return False
         self._waiting += [_batch(half, is_half=True) for half in halves]
         self._recount(batch.parts, halves)
+        self.has_siblings = True
+        return True
+
+    def narrow(self, batch: Batch, paths: Collection[str]) -> bool:
+        """Put the parts of these files behind all others, and drop those of others; False for none."""
+        parts = tuple(part for part in batch.parts if part.path in paths)
+        if not parts:
+            return False
+        self._waiting.append(_batch(parts, is_half=batch.is_half))
+        self._recount(batch.parts, (parts,))
         self.has_siblings = True
         return True
 

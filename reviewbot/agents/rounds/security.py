@@ -5,7 +5,7 @@ what ended cut or invalid comes back in halves, once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
@@ -48,6 +48,7 @@ class SecurityRound:
     ``tell`` is given each task that ended well, with the files that are wholly read now.
     ``warms``: the first call fills the cache for the others. ``fits``: an answer may be allowed fewer tokens
     where money is short.
+    ``still`` are the files whose reading counts where the tree has changed since this scan of it began.
     ``model`` tells which model the next task will likely ask.
     ``tools`` is what the definitions of the tools weigh in tokens.
     """
@@ -64,6 +65,7 @@ class SecurityRound:
     tell: Callable[[Ended, Sequence[str]], None]
     warms: bool = True
     fits: bool = True
+    still: Collection[str] = ()
 
     async def read(self, routes: Routes, claude: Asker) -> None:
         """Read the files, riskiest first; all tasks but the first wait for the shared prefix."""
@@ -121,7 +123,11 @@ class SecurityRound:
         if stop is Stop.DONE:
             self.tell(end, backlog.finish(batch))
         unbegun = stop is Stop.USD and not end.outcome.turns
-        if (unbegun or stop in _SPLIT_AFTER) and backlog.split(batch, again=unbegun):
+        if end.error_code == "outdated":
+            is_redone = backlog.narrow(batch, self.still)
+        else:
+            is_redone = (unbegun or stop in _SPLIT_AFTER) and backlog.split(batch, again=unbegun)
+        if is_redone:
             self.redo(end)
 
     def _give_up(self, parts: Parts, routes: Routes) -> None:
