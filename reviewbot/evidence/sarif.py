@@ -96,8 +96,10 @@ def _inside(place: str) -> Iterator[None]:
 
 def _check_version(log: Node) -> None:
     version = text_at(log, "version")
-    if version is None or not re.fullmatch(r"2\.1\.\d{1,3}", version):
-        raise Malformed(f"version {one_line(str(version), 40)!r} is not 2.1.x")
+    if version is None:
+        raise Malformed("it names no version of SARIF")
+    if not re.fullmatch(r"2\.1\.\d{1,3}", version):
+        raise Malformed(f"version {one_line(version, 40)!r} is not 2.1.x")
 
 
 def _runs(log: Node) -> list[Node]:

@@ -500,7 +500,7 @@ def test_a_fault_of_ours_is_no_review_with_all_reports(bench: Bench, monkeypatch
     monkeypatch.setattr("reviewbot.action.evidence.fetch_store", broken)
     assert bench.on_pull_request(engine="analyzers") == 3
     assert bench.codes == ["no_review"]
-    assert "LookupError at test_action.py" in bench.report["verdict"]["reasons"][0]["detail"]
+    assert "LookupError at evidence.py:" in bench.report["verdict"]["reasons"][0]["detail"]
     assert "secret" not in json.dumps(bench.report)
 
 

@@ -475,7 +475,7 @@ def nested(depth: int) -> bytes:
         (b'{"a": ' + b"9" * 5_000 + b"}", "5000 digits"),
         (nested(150), "deeper than 100"),
         (nested(200_000), "nested too deeply"),
-        (b'{"runs": []}', "version 'None'"),
+        (b'{"runs": []}', "names no version of SARIF"),
         (b'{"version": "2.0.0", "runs": []}', "2.1.x"),
         (b'{"version": "2.1.0", "runs": []}', "no run"),
         (b'{"version": "2.1.0", "runs": {}}', "runs is no array"),
