@@ -11,8 +11,8 @@ from reviewbot.claims import Claim, Outcome, Quote, Stop, Task, Usage
 from reviewbot.core import Evidence, Location, Mask, Reason, Side
 from reviewbot.evidence.collect import Collected
 from reviewbot.evidence.sources import AnalyzerCall
+from reviewbot.policy.cascade import resolve_settings
 from reviewbot.records import from_plain, to_plain
-from reviewbot.settings import resolve_settings
 from reviewbot.severity import Severity
 
 OUTCOME = Outcome(

@@ -8,17 +8,10 @@ from hypothesis import strategies as st
 
 from reviewbot.core import GateRules, Severity, Threshold
 from reviewbot.errors import UsageError
+from reviewbot.policy.cascade import SCALARS, resolve_settings
 from reviewbot.policy.config_text import render_config
 from reviewbot.policy.file import parse_policy
-from reviewbot.settings import (
-    SCALARS,
-    PathRule,
-    Policy,
-    Settings,
-    excluded_by,
-    gate_rules,
-    resolve_settings,
-)
+from reviewbot.settings import PathRule, Policy, Settings, excluded_by, gate_rules
 from reviewbot.text import printable
 
 REPOSITORY = ".github/reviewbot.yml at 1a2b3c4d"
@@ -32,7 +25,7 @@ def settings(text: str, **argv: object) -> Settings:
     return resolve_settings([policy(text)], argv)
 
 
-@pytest.mark.parametrize("module", ["reviewbot.settings", "reviewbot.journal"])
+@pytest.mark.parametrize("module", ["reviewbot.settings", "reviewbot.policy.cascade", "reviewbot.journal"])
 def test_importing_it_imports_nothing_heavy(module: str) -> None:
     heavy = "{'pydantic', 'yaml', 'pathspec', 'jinja2', 'rich'}"
     program = f"import sys, {module}; sys.exit(', '.join({heavy} & sys.modules.keys()) or 0)"
@@ -44,6 +37,7 @@ def test_importing_it_imports_nothing_heavy(module: str) -> None:
 def test_without_patterns_pathspec_stays_out() -> None:
     program = (
         "import sys; from reviewbot.settings import *; from reviewbot.policy.config_text import *;"
+        "from reviewbot.policy.cascade import resolve_settings;"
         "settings = resolve_settings([], {'fail_on': 'low'});"
         "gate_rules(settings, ['a']); excluded_by(settings, 'a'); render_config(settings);"
         "sys.exit('pathspec' in sys.modules)"

@@ -13,7 +13,7 @@ from pathlib import Path
 from reviewbot.action.ending import Ending
 from reviewbot.action.inputs import InputError, Inputs
 from reviewbot.action.workspace import below
-from reviewbot.change.payload import Event, PullRequestEvent
+from reviewbot.change.github_events import Event, PullRequestEvent
 from reviewbot.change.targets import HeadMoved
 from reviewbot.core import Conclusion, Reason, Trigger, Verdict
 from reviewbot.earlier import Round

@@ -28,16 +28,9 @@ from reviewbot.action.trigger import trigger_of
 from reviewbot.action.workspace import below, below_workspace
 from reviewbot.change.command import Command, Verb
 from reviewbot.change.git import Repository
+from reviewbot.change.github_events import CommentEvent, DispatchEvent, Event, ScheduleEvent, WorkflowRunEvent
 from reviewbot.change.job_logs import FailedJobs
-from reviewbot.change.payload import (
-    CommentEvent,
-    DispatchEvent,
-    Event,
-    ScheduleEvent,
-    WorkflowRunEvent,
-    event_kind,
-    parse_event,
-)
+from reviewbot.change.payload import event_kind, parse_event
 from reviewbot.change.skipped import refuse_skipped_author
 from reviewbot.change.targets import (
     HeadMoved,

@@ -10,8 +10,8 @@ from typing import Self
 from reviewbot.action.ending import refuse
 from reviewbot.action.inputs import InputError, Inputs
 from reviewbot.change.git import Repository
+from reviewbot.change.github_events import DispatchEvent, ScheduleEvent
 from reviewbot.change.notes import OncePerPerson, read_notes
-from reviewbot.change.payload import DispatchEvent, ScheduleEvent
 from reviewbot.core import Review, Sha, Trigger
 from reviewbot.github.api import GitHub
 from reviewbot.github.errors import GitHubDenied, GitHubError, GitHubNotFound

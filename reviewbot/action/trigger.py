@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reviewbot.change.payload import (
+from reviewbot.change.github_events import (
     CommentEvent,
     Event,
     MergeGroupEvent,

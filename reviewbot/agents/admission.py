@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from reviewbot.agents.api.claude import Ask, Reply
 from reviewbot.agents.api.failures import PASSING
-from reviewbot.agents.conversation.loop import Asker, Run
+from reviewbot.agents.conversation.loop import Asker
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.delivery import SIDE_BY_SIDE
 from reviewbot.agents.spec import AgentSpec
 from reviewbot.claims import Stop

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reviewbot.agents.conversation.loop import Run
+from reviewbot.agents.conversation.run import Run
 from reviewbot.claims import Outcome, Stop
 from reviewbot.core import Reason
 

@@ -8,7 +8,8 @@ from reviewbot.agents.admission import Admission
 from reviewbot.agents.api.failures import PASSING
 from reviewbot.agents.conversation.clearing import Clearing
 from reviewbot.agents.conversation.history import Prompt
-from reviewbot.agents.conversation.loop import Asker, Run, run_agent
+from reviewbot.agents.conversation.loop import Asker, run_agent
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.delivery import Delivery
 from reviewbot.agents.gaps import explain_stop, short_reason, stop_code
 from reviewbot.agents.journal_lines import record_end

@@ -8,8 +8,9 @@ from reviewbot.change.git import Repository
 from reviewbot.core import Sha
 from reviewbot.errors import PolicyError
 from reviewbot.github.answers import SharedPolicy
+from reviewbot.policy.cascade import resolve_settings
 from reviewbot.policy.tighten import tighten_settings
-from reviewbot.settings import POLICY_PATH, Policy, Settings, resolve_settings
+from reviewbot.settings import POLICY_PATH, Policy, Settings
 
 
 @dataclass(frozen=True, slots=True)

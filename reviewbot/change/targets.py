@@ -8,14 +8,14 @@ a store without history.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from reviewbot.change.payload import (
+from reviewbot.change.github_events import (
     CommentEvent,
     MergeGroupEvent,
-    NotReviewed,
     PullRequestEvent,
     PushEvent,
     WorkflowRunEvent,
 )
+from reviewbot.change.payload import NotReviewed
 from reviewbot.core import Sha, Trigger
 from reviewbot.errors import ReviewbotError, SameRevisions, UsageError
 from reviewbot.github.api import (

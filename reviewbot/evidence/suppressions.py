@@ -12,30 +12,30 @@ from functools import cache, cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from reviewbot.change.hunks import HunkLine, numbered_lines
-from reviewbot.core import ChangeSet, Evidence, FileChange, Hunk, Location, Severity, Sha, Side, Suppression
+from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity, Sha, Side, Suppression
 from reviewbot.evidence.python_text import comment_columns
 from reviewbot.evidence.sources import line_numbers, parse_source
 from reviewbot.evidence.suppression_forms import (
     ANY,
     ANY_IN_FILE,
-    EVERY_FORM,
     FORMS,
-    MAY_BE_FORM,
-    MOST_COMPARISONS,
     RANGE_END,
     OldCode,
     Place,
-    is_similar,
     names_in_file,
     names_in_full,
     names_rule,
 )
+from reviewbot.evidence.suppression_moves import (
+    LONGEST_LINE,
+    NEARBY_LINES,
+    comment_text,
+    find_moved,
+    find_rewritten,
+    has_lost_end,
+    only_comment,
+)
 
-LONGEST_LINE = 2_000
-"""A longer line is generated text: no comment in it silences anything."""
-NEARBY_LINES = 50
-"""A statement or a block of comments is read no further than this for the comment of one result."""
 LINES_BELOW_CLAIM = 10
 """A result may name only a statement's first line, and its comment stand on the last one."""
 
@@ -88,10 +88,10 @@ class _Comments:
         self._added = frozenset(line_numbers(change.added))
         self._touched = sorted(self._added)
         self._gaps = change.gaps
-        self._moved = _moved(change.hunks, is_python=columns is not None)
-        self._rewritten = _rewritten(change.hunks)
+        self._moved = find_moved(change.hunks, is_python=columns is not None)
+        self._rewritten = find_rewritten(change.hunks)
         self._old_code = OldCode(change.hunks, lines, is_python=columns is not None)
-        self._lost_end = _lost_end(change.hunks)
+        self._lost_end = has_lost_end(change.hunks)
         self._of_line = cache(self._find_of_line)
         self._of_place = cache(self._find_of_place)
         self._of_file = cache(self._find_of_file)
@@ -176,7 +176,7 @@ class _Comments:
         return any(names_in_file(text, rule) for text in self._file_texts)
 
     def _moved_with_name(self, number: int, rule: str) -> bool:
-        texts = [_comment(match) for match in ANY.finditer(self._line(number))]
+        texts = [comment_text(match) for match in ANY.finditer(self._line(number))]
         named = re.compile(rf"(?<![\w.-]){re.escape(rule)}(?![\w.-])")
         return all(text in self._moved.get(number, ()) and named.search(text) for text in texts)
 
@@ -209,7 +209,7 @@ class _Comments:
         line = self._lines[number - 1]
         if len(line) > LONGEST_LINE:
             return ""
-        return line if self._columns is None else _only_comment(line, self._columns.get(number))
+        return line if self._columns is None else only_comment(line, self._columns.get(number))
 
     def _near(self, tool: str, first: int, last: int) -> Iterator[_Match]:
         # a statement over several lines may carry its comment on any of them
@@ -223,7 +223,7 @@ class _Comments:
 
     def _find_of_line(self, tool: str, place: Place, number: int) -> tuple[_Match, ...]:
         return tuple(
-            _Match(number, _comment(match), match.groupdict().get("rules"))
+            _Match(number, comment_text(match), match.groupdict().get("rules"))
             for form in FORMS.get(tool, ())
             if form.place == place
             for match in form.pattern.finditer(self._line(number))
@@ -267,95 +267,3 @@ class _Ranges(NamedTuple):
         """Whether a range holds the line."""
         before = bisect_right(self.starts, line)
         return before > 0 and self.reach[before - 1] >= line
-
-
-def _only_comment(line: str, column: int | None) -> str:
-    if column is None:
-        return ""
-    before = line[:column]
-    return (before if before.isspace() else "." * column) + line[column:]
-
-
-def _comment(match: re.Match[str]) -> str:
-    """The comment's own text from the match to the end of its line, white space folded."""
-    return " ".join(match.string[match.start() :].split())
-
-
-class _Carrier(NamedTuple):
-    """A line of a hunk that carries suppression comments, and the code that they are about."""
-
-    number: int
-    texts: tuple[str, ...]
-    code: str
-
-
-def _moved(hunks: Iterable[Hunk], *, is_python: bool) -> dict[int, frozenset[str]]:
-    """The comments of added lines that also stood on a similar deleted line of the hunk, one for one."""
-    moved: dict[int, set[str]] = {}
-    comparisons = 0
-    for hunk in hunks:
-        left: dict[str, list[str]] = {}
-        for carrier in _carriers(hunk, "-", is_python=is_python):
-            for text in carrier.texts:
-                left.setdefault(text, []).append(carrier.code)
-        for carrier in _carriers(hunk, "+", is_python=is_python) if left else ():
-            for text in carrier.texts:
-                for index, code in enumerate(left.get(text, ())):
-                    comparisons += 1
-                    if comparisons > MOST_COMPARISONS:
-                        break
-                    if is_similar(code, carrier.code):
-                        del left[text][index]
-                        moved.setdefault(carrier.number, set()).add(text)
-                        break
-    return {number: frozenset(texts) for number, texts in moved.items()}
-
-
-def _carriers(hunk: Hunk, sign: str, *, is_python: bool) -> Iterator[_Carrier]:
-    """The deleted (``-``) or added (``+``) lines with a comment; one by itself is about the next line."""
-    lines = tuple(numbered_lines(hunk))
-    for index, carrier in enumerate(lines):
-        if carrier.sign != sign or len(carrier.text) >= LONGEST_LINE:
-            continue
-        if found := _suppressions(carrier.text, is_python):
-            code = carrier.text[: min(start for start, _ in found)].rstrip(" \t#/*-")
-            following = lines[index + 1 : index + 1 + NEARBY_LINES]
-            code = code or next((line.text for line in following if _is_code(line, sign)), "")
-            yield _Carrier(carrier.head, tuple(dict.fromkeys(said for _, said in found)), code.strip())
-
-
-def _rewritten(hunks: Iterable[Hunk]) -> frozenset[int]:
-    """The first added line of each block of edits whose first deleted line was similar code."""
-    found: set[int] = set()
-    for hunk in hunks:
-        old: str | None = None
-        new: HunkLine | None = None
-        for line in (*numbered_lines(hunk), HunkLine(" ", "", 0, 0)):
-            if line.sign == "-":
-                old = old if old is not None else line.text.strip()
-            elif line.sign == "+":
-                new = new or line
-            else:
-                if old is not None and new is not None and is_similar(old, new.text.strip()):
-                    found.add(new.head)
-                old = new = None
-    return frozenset(found)
-
-
-def _lost_end(hunks: Iterable[Hunk]) -> bool:
-    """Whether the change deletes the end of a range, be it to move it: what is covered besides is new."""
-    return any(line[:1] == "-" and RANGE_END.match(line[1:]) for hunk in hunks for line in hunk.lines)
-
-
-def _is_code(line: HunkLine, sign: str) -> bool:
-    text = line.text.strip()
-    return line.sign in (sign, " ") and text != "" and not text.startswith(("#", "//"))
-
-
-def _suppressions(line: str, is_python: bool) -> Sequence[tuple[int, str]]:
-    """(column, text) of every suppression comment on a line."""
-    if is_python:  # of a hunk one line is all there is to tell a string by
-        line = _only_comment(line, comment_columns([line]).get(1))
-    if not (MAY_BE_FORM.search(line) or ANY_IN_FILE.search(line)):
-        return ()
-    return tuple((m.start(), _comment(m)) for pattern in EVERY_FORM for m in pattern.finditer(line))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from reviewbot.core import Evidence, Location, Rejected, Severity
+from reviewbot.core import Evidence, Location, Rejected
 from reviewbot.evidence import workflow_expressions
 from reviewbot.evidence.sources import (
     Bench,
@@ -20,80 +20,26 @@ from reviewbot.evidence.sources import (
     in_batches,
     make_evidence,
     parse_json,
-    unfold,
+)
+from reviewbot.evidence.workflow_trees import WorkflowTrees, yaml_text
+from reviewbot.evidence.zizmor_rules import (
+    CHECKOUT,
+    GUARDED_CHECKOUT,
+    GUESSED_CHECKOUT,
+    HIGH,
+    LOW,
+    MEDIUM,
+    RULES,
 )
 
 if TYPE_CHECKING:
-    from reviewbot.evidence.checkouts import Workflow
     from reviewbot.evidence.workflow_scripts import Checkout
 
-HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
-_PIN = Rule(MEDIUM, 0.6, "CWE-829", "what the name stands for can change; common, so it does not block")
-_MINOR = Rule(LOW, 0.6, None, "care more than a hole")
-_SECRETS = Rule(MEDIUM, 0.6, "CWE-272", "more secrets than the job needs")
-
-RULES: Mapping[str, Rule] = {
-    "dangerous-triggers": Rule(
-        MEDIUM,
-        0.6,
-        "CWE-829",
-        "runs with the base repository's rights; safe while no code of the pull request runs",
-    ),
-    "template-injection": Rule(HIGH, 0.9, "CWE-94", "text of an outsider becomes part of a script"),
-    "insecure-commands": Rule(HIGH, 0.9, "CWE-94", "lets any output line set environment variables"),
-    "github-env": Rule(HIGH, 0.9, "CWE-94", "text of an outsider sets environment variables"),
-    "hardcoded-container-credentials": Rule(HIGH, 0.9, "CWE-798", "a password in the workflow"),
-    "dependabot-execution": Rule(
-        HIGH, 0.9, "CWE-829", "lets dependencies run code where Dependabot's secrets are"
-    ),
-    "bot-conditions": Rule(MEDIUM, 0.6, "CWE-290", "the actor can be spoofed; widely used to merge updates"),
-    "cache-poisoning": Rule(MEDIUM, 0.5, "CWE-349", "needs a foothold in another job first"),
-    "unsound-contains": Rule(MEDIUM, 0.7, "CWE-697", "a substring passes the test too"),
-    "unsound-condition": Rule(MEDIUM, 0.8, "CWE-697", "the condition is always true"),
-    "typosquat-uses": Rule(
-        MEDIUM, 0.5, "CWE-829", "a name close to a well-known one; may be a fork on purpose"
-    ),
-    "unredacted-secrets": Rule(MEDIUM, 0.7, "CWE-532", "parts of a secret are not masked in logs"),
-    "github-app": Rule(MEDIUM, 0.6, "CWE-272", "a token of an App with more rights than needed"),
-    "insecure-url-scheme": Rule(MEDIUM, 0.6, "CWE-319", "anyone on the way can change what is fetched"),
-    "excessive-permissions": Rule(
-        MEDIUM, 0.6, "CWE-272", "more rights than needed; the default of many repositories"
-    ),
-    "secrets-inherit": _SECRETS,
-    "overprovisioned-secrets": _SECRETS,
-    "secrets-outside-env": replace(_SECRETS, severity=LOW),
-    "unpinned-uses": _PIN,
-    "unpinned-images": replace(_PIN, severity=LOW),
-    "unpinned-tools": replace(_PIN, severity=LOW),
-    "adhoc-packages": replace(_PIN, severity=LOW),
-    "artipacked": Rule(LOW, 0.4, "CWE-522", "the token stays on disk; matters where the folder is uploaded"),
-    "self-hosted-runner": Rule(LOW, 0.5, None, "a risk in public repositories only"),
-    "archived-uses": _MINOR,
-    "dependabot-cooldown": _MINOR,
-    "misfeature": _MINOR,
-    "obfuscation": _MINOR,
-    "use-trusted-publishing": _MINOR,
-    "unsound-ternary": _MINOR,
-    "self-repository": _MINOR,
-    "superfluous-actions": replace(_MINOR, severity=INFO),
-}
-_CHECKOUT_RULE = Rule(
-    HIGH, 0.9, "CWE-829", "code of the pull request meets the base repository's token, secrets and caches"
-)
-_GUARDED_RULE = replace(
-    _CHECKOUT_RULE, severity=MEDIUM, reason=f"{_CHECKOUT_RULE.reason}; its condition keeps outsiders out"
-)
-_GUESSED_RULE = Rule(
-    MEDIUM, 0.5, "CWE-829", "the revision is computed elsewhere; it may be the pull request's"
-)
 _CHECKOUT_TITLE = "Checks out the pull request's code where the base repository's rights and secrets are"
 _TRIGGER_TITLE = (
     "This trigger runs with the base repository's rights; line {} checks out the pull request's code"
 )
-_UNJUDGED = "its checkouts and expressions could not be judged: {}"
 _CONFIDENCE = {"High": 0.9, "Medium": 0.6, "Low": 0.3}
-_BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # YAML 1.1, which zizmor's parser and GitHub's follow
-_NOT_YAML = str.maketrans("\x0b\x0c", "  ")
 _OPTIONS = (
     "--offline --no-config --no-ignores --no-progress --no-exit-codes --collect=all --color never "
     "--format json-v1"
@@ -104,15 +50,13 @@ _DEPENDABOT = re.compile(r"\.github/dependabot\.ya?ml")
 _WARNING = re.compile(
     r"WARN collect_inputs: zizmor::registry::input: failed to (?:parse input|validate .* as \S+): (.*)"
 )
-_TREE_CHARACTERS = 1024 * 1024
-"""Text that is parsed as YAML in one run; PyYAML takes some seconds for it."""
 _LONG = 20
 """Lines from which on a place is a whole job or file."""
 
 
 def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
     """Run zizmor on the workflows, actions and Dependabot files, all with its ignores off."""
-    trees = _Trees()
+    trees = WorkflowTrees()
     files = [
         _place(source, layout, bench)
         for source in sources
@@ -150,7 +94,7 @@ def scan_zizmor(sources: Sequence[Source], bench: Bench) -> Report:
     )
 
 
-def _layout_of(source: Source, trees: "_Trees") -> str | None:
+def _layout_of(source: Source, trees: WorkflowTrees) -> str | None:
     """The name under which zizmor takes a file for what it is, or None for a file that it does not read."""
     ending = PurePosixPath(source.path).suffix
     if _WORKFLOW.fullmatch(source.path):
@@ -162,7 +106,7 @@ def _layout_of(source: Source, trees: "_Trees") -> str | None:
     return None
 
 
-def _is_action(source: Source, trees: "_Trees") -> bool:
+def _is_action(source: Source, trees: WorkflowTrees) -> bool:
     """Whether an ``action.yml`` has ``runs`` at its root, or it cannot be told."""
     from reviewbot.evidence.checkouts import has_key  # noqa: PLC0415
 
@@ -173,42 +117,8 @@ def _is_action(source: Source, trees: "_Trees") -> bool:
 
 
 def _place(source: Source, layout: str, bench: Bench) -> Placed:
-    text, ours = _text(source)
+    text, ours = yaml_text(source)
     return Placed(source, bench.place(layout, text), ours)
-
-
-def _text(source: Source) -> tuple[str, Sequence[int]]:
-    """The file as YAML reads it, every line ended by a line feed, and the map back to our lines."""
-    text, ours = unfold(source.lines, _BREAKS)
-    return text.translate(_NOT_YAML), ours
-
-
-class _Trees:
-    """Files as YAML nodes, each parsed once and only when asked for; ``problems``: path to reason."""
-
-    def __init__(self) -> None:
-        self.problems: dict[str, str] = {}
-        self._known: dict[str, Workflow | None] = {}
-        self._left = _TREE_CHARACTERS
-
-    def get(self, source: Source) -> "Workflow | None":
-        """The root, or None where there is no reading it, which is then one of the problems."""
-        if source.path not in self._known:
-            self._known[source.path] = self._parse(source)
-        return self._known[source.path]
-
-    def _parse(self, source: Source) -> "Workflow | None":
-        from reviewbot.evidence.checkouts import parse_workflow  # noqa: PLC0415 - needs PyYAML
-
-        text, _ = _text(source)
-        self._left -= len(text)
-        try:
-            if self._left < 0:
-                raise ValueError("the workflows of this change are too large together")
-            return parse_workflow(text)
-        except ValueError as error:
-            self.problems[source.path] = _UNJUDGED.format(clean(error, 200))
-            return None
 
 
 def _unread(done: Completed, batch: Sequence[Placed]) -> dict[str, str]:
@@ -227,7 +137,7 @@ def _unread(done: Completed, batch: Sequence[Placed]) -> dict[str, str]:
 
 
 def parse_results(
-    rows: Sequence[Any], files: Mapping[str, Placed], done: Completed, trees: "_Trees"
+    rows: Sequence[Any], files: Mapping[str, Placed], done: Completed, trees: WorkflowTrees
 ) -> Outcome:
     """Zizmor's JSON v1 (rows count from 0) -> evidence; what is not of its form is rejected."""
     evidence: list[Evidence] = []
@@ -242,7 +152,7 @@ def parse_results(
     return Outcome(done, tuple(evidence), rejected=tuple(rejected))
 
 
-def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed], trees: _Trees) -> Evidence:
+def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed], trees: WorkflowTrees) -> Evidence:
     ident = str(row["ident"])
     confidence = _CONFIDENCE[row["determinations"]["confidence"]]
     places = sorted(row["locations"], key=_width)
@@ -270,7 +180,7 @@ def _evidence(row: Mapping[str, Any], files: Mapping[str, Placed], trees: _Trees
 
 
 def _judge_injection(
-    rule: Rule, symbolic: Mapping[str, Any], source: Source, trees: _Trees
+    rule: Rule, symbolic: Mapping[str, Any], source: Source, trees: WorkflowTrees
 ) -> tuple[Rule, int | None]:
     """The rule for this expression, and the line of the ``env`` value that it stands for, if that matters."""
     from reviewbot.evidence.checkouts import find_env  # noqa: PLC0415
@@ -294,7 +204,7 @@ def _judge_injection(
     return rule, None
 
 
-def _is_called(source: Source, trees: _Trees) -> bool:
+def _is_called(source: Source, trees: WorkflowTrees) -> bool:
     """Whether other workflows can call this one, or it cannot be told."""
     from reviewbot.evidence.checkouts import find_triggers  # noqa: PLC0415
 
@@ -321,7 +231,7 @@ def _location(placed: Placed, where: Mapping[str, Any]) -> Location:
     return location
 
 
-def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> list[Evidence]:
+def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: WorkflowTrees) -> list[Evidence]:
     """Zizmor names the trigger only; we add the lines that fetch the pull request's code under it.
 
     The trigger gets a result of its own, so that either half, added later, blocks.
@@ -337,11 +247,11 @@ def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> l
     from reviewbot.evidence import checkouts  # noqa: PLC0415 - needs PyYAML
 
     tree = trees.get(source)
-    text, _ = _text(source)
+    text, _ = yaml_text(source)
     try:
         fetches = checkouts.find_checkouts(tree) if tree is not None else None
     except ValueError as error:
-        trees.problems[source.path] = _UNJUDGED.format(clean(error, 200))
+        trees.refuse(source, error)
         fetches = None
     if fetches is None:
         fetches = checkouts.find_checkout_lines(text)
@@ -352,7 +262,7 @@ def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> l
     added = []
     for rule, place, origins in rated:
         related = (*triggers, *(_lines(placed, line, line) for line in origins))
-        if rule is _CHECKOUT_RULE:  # a condition that went away may be what kept outsiders out
+        if rule is CHECKOUT:  # a condition that went away may be what kept outsiders out
             related += tuple(deleted)
         item = make_evidence("zizmor", "dangerous-triggers", rule, _CHECKOUT_TITLE, place)
         added.append(replace(item, related=related))
@@ -368,8 +278,8 @@ def _checkouts(placed: Placed, evidence: Sequence[Evidence], trees: _Trees) -> l
 
 def _rule_of(fetch: "Checkout") -> Rule:
     if not fetch.certain:
-        return _GUESSED_RULE
-    return _GUARDED_RULE if fetch.guarded else _CHECKOUT_RULE
+        return GUESSED_CHECKOUT
+    return GUARDED_CHECKOUT if fetch.guarded else CHECKOUT
 
 
 def _lines(placed: Placed, first: int, last: int) -> Location:

@@ -1,6 +1,7 @@
 """The text of ``reviewbot config``: each setting, its value and where that comes from. Pure."""
 
-from reviewbot.settings import SCALARS, PathRule, Settings, hyphenated, option_name, shown_value
+from reviewbot.policy.cascade import SCALARS, option_name
+from reviewbot.settings import PathRule, Settings, hyphenated, shown_value
 from reviewbot.spend.caps import MONTH_HOLDS
 from reviewbot.text import printable
 

@@ -4,16 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reviewbot.settings import (
-    POLICY_PATH,
-    SCALARS,
-    Policy,
-    Settings,
-    hyphenated,
-    parse_argument,
-    resolve_settings,
-    shown_value,
-)
+from reviewbot.policy.cascade import SCALARS, parse_argument, resolve_settings
+from reviewbot.settings import POLICY_PATH, Policy, Settings, hyphenated, shown_value
 from reviewbot.text import printable
 
 ENGINES = ("analyzers", "auto", "claude")

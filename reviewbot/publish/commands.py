@@ -13,7 +13,7 @@ from reviewbot.change.command import (
     parse_command,
     read_dismissals,
 )
-from reviewbot.change.payload import CommentEvent
+from reviewbot.change.github_events import CommentEvent
 from reviewbot.core import Review
 from reviewbot.github.answers import Conversation
 from reviewbot.github.api import GitHubError

@@ -4,7 +4,7 @@ The comment itself is the note: `action.scan` reads it from there.
 """
 
 from reviewbot.change.command import Command, Verb, may_command, parse_command
-from reviewbot.change.payload import CommentEvent
+from reviewbot.change.github_events import CommentEvent
 from reviewbot.github.api import GitHub
 from reviewbot.github.issues import read_talk
 from reviewbot.publish.commands import Followed, react

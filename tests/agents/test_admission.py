@@ -6,7 +6,7 @@ import pytest
 from reviewbot.agents.admission import OUTAGES, TRIAL_SECONDS, Admission, Warmth
 from reviewbot.agents.api.claude import Ask, Reply
 from reviewbot.agents.api.failures import ModelError
-from reviewbot.agents.conversation.loop import Run
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.delivery import SIDE_BY_SIDE
 from reviewbot.agents.spec import SPECS
 from reviewbot.claims import Stop

@@ -5,8 +5,8 @@ import pytest
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.git import Repository
 from reviewbot.change.moved import settle_exclusions
+from reviewbot.policy.cascade import resolve_settings
 from reviewbot.policy.file import parse_policy
-from reviewbot.settings import resolve_settings
 from tests.repositories import Sandbox
 
 CODE = "import os\nos.system(input())\n" + "x = 1\n" * 20

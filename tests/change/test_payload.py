@@ -7,18 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewbot.change.payload import (
-    REVIEWED_ACTIONS,
+from reviewbot.change.github_events import (
     CommentEvent,
     DispatchEvent,
-    EventError,
     MergeGroupEvent,
-    NotReviewed,
     PullRequestEvent,
     PushEvent,
     ScheduleEvent,
-    parse_event,
 )
+from reviewbot.change.payload import REVIEWED_ACTIONS, EventError, NotReviewed, parse_event
 from reviewbot.change.payload_json import MAX_PAYLOAD_BYTES
 from reviewbot.errors import ReviewbotError
 

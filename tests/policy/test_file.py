@@ -10,10 +10,11 @@ from pathspec import GitIgnoreSpec
 
 from reviewbot.core import Severity
 from reviewbot.errors import PolicyError
+from reviewbot.policy.cascade import resolve_settings
 from reviewbot.policy.config_text import render_config
 from reviewbot.policy.file import parse_policy
 from reviewbot.policy.model import policy_json_schema
-from reviewbot.settings import ModelPrice, PathRule, Policy, Settings, resolve_settings
+from reviewbot.settings import ModelPrice, PathRule, Policy, Settings
 
 WHERE = ".github/reviewbot.yml at 1a2b3c4d"
 SCHEMA = policy_json_schema()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reviewbot.change.command import Command, Verb
-from reviewbot.change.payload import CommentEvent
+from reviewbot.change.github_events import CommentEvent
 from reviewbot.core import Sha
 from reviewbot.earlier import Round, render_round
 from reviewbot.github.answers import Call, Conversation, OwnComment

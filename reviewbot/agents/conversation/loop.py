@@ -6,7 +6,7 @@ and what ran is charged, also where it failed.
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from reviewbot.agents.api.claude import Ask, Reply, transform
@@ -23,14 +23,15 @@ from reviewbot.agents.conversation.history import (
     weigh,
 )
 from reviewbot.agents.conversation.prompt_size import PromptSize
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.spec import AgentSpec
-from reviewbot.claims import Stop, Usage
+from reviewbot.claims import Stop
 from reviewbot.hooks import HookCalls, Hooks
 from reviewbot.journal import Journal
 from reviewbot.spend.budget import Account, Ledger
 from reviewbot.text import one_line
 
-__all__ = ["Asker", "Prompt", "Run", "run_agent"]
+__all__ = ["Asker", "Prompt", "run_agent"]
 
 MAX_OUTPUT_TOKENS = 128_000
 """The most that any of the models writes."""
@@ -51,31 +52,6 @@ LAST_TURN = (
 )
 
 AT_ONCE = "There are no tools this time: give your final answer now, from what stands above."
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """How a task of an agent ended.
-
-    ``answer`` is an instance of ``spec.answer()``, and there only where ``stop`` is ``done``. ``usd`` is
-    None where the cost cannot be known. ``detail`` is a sentence about any other end, and ``error_code``
-    the ``ModelError.code`` where a failed call was that end. ``effort`` is that of the last call, empty
-    where none was made; ``degraded``: it was raised, because two answers in a row did not validate.
-    """
-
-    stop: Stop
-    answer: Any = None
-    usage: Usage = field(default_factory=Usage)
-    usd: float | None = 0.0
-    turns: int = 0
-    tool_calls: int = 0
-    denied_calls: int = 0
-    seconds: float = 0.0
-    detail: str = ""
-    error_code: str = ""
-    effort: str = ""
-    degraded: bool = False
-    saved_usd: float = 0.0
 
 
 async def run_agent(  # noqa: PLR0917 - one task and what it works with, as every caller has them

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from reviewbot.agents.admission import Admission, Warmth
 from reviewbot.agents.conversation.history import Prompt, tokens_of, weigh
-from reviewbot.agents.conversation.loop import SHORTEST_SHARE, Asker, Run
+from reviewbot.agents.conversation.loop import SHORTEST_SHARE, Asker
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.results import Ended
 from reviewbot.agents.rounds.backlog import Backlog, Batch, Parts
 from reviewbot.agents.routes import Routes, summarise

@@ -14,7 +14,8 @@ from reviewbot.agents.api.claude import CONTEXT_EDITING, connect
 from reviewbot.agents.api.lifecycle import Lifecycles
 from reviewbot.agents.api.model_facts import ModelFacts
 from reviewbot.agents.conversation.clearing import CLEARED, FAILURES, KEPT, Clearing, OldResults
-from reviewbot.agents.conversation.loop import LAST_TURN, Run, run_agent
+from reviewbot.agents.conversation.loop import LAST_TURN, run_agent
+from reviewbot.agents.conversation.run import Run
 from reviewbot.claims import Stop
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_change

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from reviewbot.agents.api.claude import connect
 from reviewbot.agents.conversation.calls import LEFT_OUT, MAX_CALLS_A_TURN, REPEATED
-from reviewbot.agents.conversation.loop import AT_ONCE, LAST_TURN, Prompt, Run, run_agent
+from reviewbot.agents.conversation.loop import AT_ONCE, LAST_TURN, Prompt, run_agent
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.spec import AgentSpec, Bounds
 from reviewbot.agents.view.tools import ToolResult
 from reviewbot.claims import Stop, Usage

@@ -13,7 +13,8 @@ from reviewbot.agents.api.model_facts import ModelFacts
 from reviewbot.agents.conversation.calls import LEFT_OUT
 from reviewbot.agents.conversation.clearing import CLEARED, Clearing
 from reviewbot.agents.conversation.history import estimate_request_tokens, tokens_of, weigh
-from reviewbot.agents.conversation.loop import AT_ONCE, LAST_TURN, Run, run_agent
+from reviewbot.agents.conversation.loop import AT_ONCE, LAST_TURN, run_agent
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.view.tools import ToolResult
 from reviewbot.claims import Stop, Usage
 from reviewbot.journal import Journal

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reviewbot.agents.api.claude import connect
-from reviewbot.agents.conversation.loop import Prompt, Run, run_agent
+from reviewbot.agents.conversation.loop import Prompt, run_agent
+from reviewbot.agents.conversation.run import Run
 from reviewbot.agents.spec import SPECS, AgentSpec
 from reviewbot.claims import Stop
 from reviewbot.journal import Journal

@@ -23,10 +23,10 @@ from reviewbot.claims import Claim, Quote, Stop
 from reviewbot.core import ChangeSet, Conclusion, Review, Severity
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_change
+from reviewbot.policy.cascade import resolve_settings
 from reviewbot.policy.file import parse_policy
 from reviewbot.publish.report import report_document
 from reviewbot.request import Request
-from reviewbot.settings import resolve_settings
 from reviewbot.spend.prices import MODELS
 from reviewbot.testing import BEHAVIOURS, ScriptedModel, Turn
 from tests.agents.test_subagents import QUIET, RISKY, change, review
