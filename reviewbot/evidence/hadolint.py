@@ -20,11 +20,11 @@ from reviewbot.evidence.sources import (
     Source,
     clean,
     in_batches,
-    is_trial,
     lower,
     make_evidence,
     parse_json,
 )
+from reviewbot.testlike import is_trial
 
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 PARSE_ERROR = "DL1000"

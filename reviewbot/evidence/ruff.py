@@ -23,7 +23,6 @@ from reviewbot.evidence.sources import (
     Source,
     clean,
     in_batches,
-    is_trial,
     line_numbers,
     lower,
     make_evidence,
@@ -31,6 +30,7 @@ from reviewbot.evidence.sources import (
     parse_source,
     unfold,
 )
+from reviewbot.testlike import is_trial
 
 HIGH, MEDIUM, LOW, INFO = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 SYNTAX = "invalid-syntax"

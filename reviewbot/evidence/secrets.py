@@ -26,11 +26,11 @@ from reviewbot.evidence.sources import (
     Report,
     Source,
     in_batches,
-    is_trial,
     level_of,
     lower,
     parse_json,
 )
+from reviewbot.testlike import is_trial
 
 SECONDS_PER_FILE = 20
 GUESSES_PER_FILE = 25

@@ -41,14 +41,6 @@ _NO_SCRIPTS = frozenset(
 )
 """What a file of these suffixes is, its first line does not change. A script may have any name."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-_TRIAL_FOLDERS = frozenset(
-    "test tests testdata test_data fixture fixtures __tests__ __mocks__ spec specs "
-    "example examples sample samples doc docs".split()
-)
-_TRIAL_NAMES = re.compile(
-    r"(test_.*|.*_tests?\.\w+|.*\.(test|spec)\.\w+|.*Tests?\.(java|kt|cs)|conftest\.py)", re.DOTALL
-)
-_DOCUMENTS = (".md", ".rst", ".adoc", ".mdx")  # no .txt: requirements.txt is no document
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,16 +273,6 @@ def clean(text: object, limit: int = 300) -> str:
     """One line of a tool's message: control characters become spaces, long ones are cut."""
     line = " ".join(_CONTROL.sub(" ", str(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def is_trial(path: str) -> bool:
-    """Tests, fixtures, examples and documents: code and secrets there are rarely what runs."""
-    parts = PurePosixPath(path)
-    return (
-        any(part.lower() in _TRIAL_FOLDERS for part in parts.parts[:-1])
-        or bool(_TRIAL_NAMES.fullmatch(parts.name))
-        or parts.suffix.lower() in _DOCUMENTS
-    )
 
 
 def lower(severity: Severity) -> Severity:

@@ -5,7 +5,8 @@ import pytest
 
 from reviewbot.core import ChangeStatus, FileChange
 from reviewbot.evidence.python_text import comment_columns, logical_lines
-from reviewbot.evidence.sources import Source, is_trial, parse_source
+from reviewbot.evidence.sources import Source, parse_source
+from reviewbot.testlike import is_trial
 
 FAULT = b"x = 1\n"
 
