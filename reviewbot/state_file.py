@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 LOCK_SECONDS = 5.0
+IN_USE = "Wait until that run has ended, or name another folder with --state."
 _SEALED = b"hmac-sha256:"
 _SEAL_BYTES = len(_SEALED) + 64
 
@@ -109,6 +110,11 @@ def told(path: Path | None) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         why = ascii(said or type(error).__name__)[1:-1][:200].lower()
+        if "locked" in why:
+            # To remove what another run is writing to would lose what that run pays for.
+            raise StateError(
+                f"The state {str(path)!a} is in use by another run ({why}).", help=IN_USE
+            ) from None
         raise StateError(f"The state {str(path)!a} cannot be used: {why}.") from None
 
 

@@ -107,7 +107,8 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         review = review_repository(repository, trigger, request, journal, step)
         what = f"Scanned what changed since {trigger.base_sha[:12]} at {trigger.head_sha[:12]}."
         note = f"{what} Only a scan of the whole tree is held against a baseline: this one gates nothing."
-        review = replace(review, notes=(note, *review.notes), verdict=_with_share(review))
+        notes = (note, *_tell_other_line(repository, trigger), *review.notes)
+        review = replace(review, notes=notes, verdict=_with_share(review))
         return _forget(Scan(review), request)
     with ExitStack() as stack:
         try:
@@ -118,6 +119,14 @@ def scan_repository(  # noqa: PLR0917 - the five of a review, and what only a sc
         # A full scan reads anew, and what it reads takes the place of what was kept.
         scanned = scan_tree(repository, trigger, request, journal, step, memory)
         return _forget(_conclude(scanned, known, memory, options, journal), request)
+
+
+def _tell_other_line(repository: Repository, trigger: Trigger) -> tuple[str, ...]:
+    """A sentence where the base is no ancestor of the head; none where the history to tell is not there."""
+    base, head = trigger.base_sha, trigger.head_sha
+    if repository.is_shallow or repository.merge_base(base, head) == base:
+        return ()
+    return (f"{base[:12]} is no ancestor of {head[:12]}: what only {base[:12]} has counts as deleted.",)
 
 
 def _forget(scan: Scan, request: Request) -> Scan:

@@ -243,6 +243,18 @@ def test_a_scan_since_a_revision_gates_nothing_and_moves_nothing(bench: Bench) -
         bench.scan("absent")
 
 
+def test_a_revision_that_is_no_ancestor_is_compared_and_said_to_be_none(bench: Bench) -> None:
+    first = bench.sandbox.commit({"a.py": SHELL})
+    bench.sandbox.git("checkout", "-q", "-b", "other")
+    other = bench.sandbox.commit({"b.py": SHELL})
+    bench.sandbox.git("checkout", "-q", "main")
+    bench.sandbox.commit({"c.py": PLAIN})
+    review = bench.scan(other)
+    assert {row.path: row.deleted_lines > 0 for row in review.coverage.files} == {"b.py": True, "c.py": False}
+    assert f"{other[:12]} is no ancestor of " in review.notes[1]
+    assert not any("no ancestor" in note for note in bench.scan(first).notes)
+
+
 @pytest.fixture
 def read_once(bench: Bench) -> Bench:
     """A repository that agents have read once, and a model that has not been asked anything since."""

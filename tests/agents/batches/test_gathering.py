@@ -369,8 +369,12 @@ def test_two_runs_with_one_state_do_not_pay_for_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reviewbot.state_file.LOCK_SECONDS", 0.05)
-    with BatchLedger(tmp_path, "acme/shop"), pytest.raises(StateError, match="locked"):
+    with (
+        BatchLedger(tmp_path, "acme/shop"),
+        pytest.raises(StateError, match="in use by another run") as error,
+    ):
         BatchLedger(tmp_path, "acme/shop")
+    assert "remove" not in error.value.sentences
 
 
 def test_a_fault_of_ours_ends_every_task_and_not_in_silence(
