@@ -58,7 +58,7 @@ SAME_ROW = {("errors", "core")}
 
 DOORS = {
     "subprocess": {
-        "change.git",
+        "change.git_calls",
         "change.fetch",
         "evidence.analyzers",
         "prove.sandbox",

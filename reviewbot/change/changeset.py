@@ -9,7 +9,8 @@ from reviewbot.change.content import decode_wide, looks_like_text
 from reviewbot.change.diff import FilePatch, parse_diff
 from reviewbot.change.entries import DiffEntry
 from reviewbot.change.exclusions import excluded_by_name
-from reviewbot.change.git import BIG_FILE_BYTES, Repository
+from reviewbot.change.git import Repository
+from reviewbot.change.git_calls import BIG_FILE_BYTES
 from reviewbot.change.hunks import count_ranges
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange, LineRanges, Sha
 from reviewbot.errors import RepositoryError

@@ -6,7 +6,8 @@ import pytest
 from reviewbot.change import changeset
 from reviewbot.change.changeset import load_change_set
 from reviewbot.change.exclusions import excluded_by_rule
-from reviewbot.change.git import BIG_FILE_BYTES, Repository
+from reviewbot.change.git import Repository
+from reviewbot.change.git_calls import BIG_FILE_BYTES
 from reviewbot.core import ChangeSet, ChangeStatus, FileChange
 from reviewbot.errors import RepositoryError
 from tests.repositories import Sandbox

@@ -157,7 +157,7 @@ def test_the_users_environment_does_not_reach_git(sandbox: Sandbox, monkeypatch:
     monkeypatch.setenv("GIT_TRACE", "1")
     with Repository(sandbox.folder) as repository:
         assert repository.resolve("HEAD") == commit
-        assert "GIT_TRACE" not in repository._environment()
+        assert "GIT_TRACE" not in repository._calls._environment()
 
 
 def test_a_git_that_fails_in_the_middle_of_a_diff_is_an_error(sandbox: Sandbox) -> None:
@@ -201,7 +201,7 @@ def test_no_room_for_temporary_files_is_told_as_that(
 def test_the_temporary_store_is_gone_afterwards(sandbox: Sandbox) -> None:
     sandbox.commit({"a": "x\n"})
     with Repository(sandbox.folder) as repository:
-        home = repository._home
+        home = repository._calls.home
         assert home.is_dir()
     assert not home.exists()
     assert (
@@ -215,8 +215,8 @@ def test_the_temporary_store_is_gone_afterwards(sandbox: Sandbox) -> None:
 def test_a_tree_that_unfolds_into_billions_of_files_is_refused(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reviewbot.change.git.MAX_OUTPUT_BYTES", 4 * 1024 * 1024)
-    monkeypatch.setattr("reviewbot.change.git.MAX_MEMORY", 64 * 1024 * 1024)
+    monkeypatch.setattr("reviewbot.change.git_calls.MAX_OUTPUT_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("reviewbot.change.git_calls.MAX_MEMORY", 64 * 1024 * 1024)
     base = sandbox.commit({"a": "1\n"})
     inner = sandbox.git("rev-parse", "HEAD:a")
     row = "100644 blob {}\tf{}\n"

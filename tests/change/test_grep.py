@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from reviewbot.change import git, grep
-from reviewbot.change.git import SEARCHES, GrepHit, Repository, SearchError
+from reviewbot.change import git_calls, grep
+from reviewbot.change.git import GrepHit, Repository, SearchError
+from reviewbot.change.git_calls import SEARCHES
 from tests.repositories import Sandbox
 
 FILES: dict[str, str | bytes] = {
@@ -96,14 +97,14 @@ def test_a_text_that_cannot_be_sought_says_why(sandbox: Sandbox, text: str, fixe
 
 def test_an_expression_that_eats_memory_is_stopped(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grep, "_MAX_REPETITIONS", 10**9)
-    monkeypatch.setattr(git, "MAX_GREP_MEMORY", 48 * 1024 * 1024)
+    monkeypatch.setattr(git_calls, "MAX_GREP_MEMORY", 48 * 1024 * 1024)
     commit = sandbox.commit({"a": "a\n"})
     with Repository(sandbox.folder) as repository, pytest.raises(SearchError, match="could not search"):
         repository.grep(commit, "((a{1,255}){1,255}){1,255}", fixed=False, max_count=9)
 
 
 def test_a_search_that_takes_too_long_is_stopped(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git, "GREP_SECONDS", 0.3)
+    monkeypatch.setattr(git_calls, "GREP_SECONDS", 0.3)
     commit = sandbox.commit({"a": "ab" * 30_000 + "\n"})
     started = time.monotonic()
     with (
@@ -117,7 +118,7 @@ def test_a_search_that_takes_too_long_is_stopped(sandbox: Sandbox, monkeypatch: 
 def test_more_output_than_fits_is_an_error_unless_enough_was_found(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git, "MAX_GREP_OUTPUT", 10_000)
+    monkeypatch.setattr(git_calls, "MAX_GREP_OUTPUT", 10_000)
     monkeypatch.setattr(grep, "MAX_GREP_OUTPUT", 10_000)
     commit = sandbox.commit({"a": "hit\n" * 1_000})
     with Repository(sandbox.folder) as repository:
@@ -140,7 +141,7 @@ def test_only_a_few_searches_run_at_a_time_whatever_number_is_asked_for(
     running: list[int] = []
     most: list[int] = []
     with Repository(sandbox.folder) as repository:
-        real = repository._running
+        real = repository._calls.running
 
         @contextmanager
         def counted(*arguments: object) -> Iterator[object]:
@@ -152,7 +153,7 @@ def test_only_a_few_searches_run_at_a_time_whatever_number_is_asked_for(
             finally:
                 running.pop()
 
-        monkeypatch.setattr(repository, "_running", counted)
+        monkeypatch.setattr(repository._calls, "running", counted)
         with ThreadPoolExecutor(8) as pool:
             found = [*pool.map(lambda _: repository.grep(head, "os.system", max_count=5), range(24))]
     assert len(found) == 24
