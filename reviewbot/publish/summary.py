@@ -96,8 +96,15 @@ def headline(review: Review) -> str:
         return f"{count(blocking, 'finding blocks', 'findings block')} this change"
     if verdict.conclusion is Conclusion.PASS:
         return _why_it_passes(review.coverage)
-    details = [one_line(reason.detail, HEADLINE).rstrip(".") for reason in verdict.reasons]
+    details = [_lead(reason.detail)[0].rstrip(".") for reason in verdict.reasons]
     return details[0] + _more(len(details) - 1, "reason") if details else "no reason was given"
+
+
+def _lead(detail: str) -> tuple[str, str]:
+    """The sentences of a reason that fit into the headline, and those that do not."""
+    said = one_line(detail, 10_000)
+    end = len(said) if len(said) <= HEADLINE else said.rfind(". ", 0, HEADLINE) + 1
+    return (said[:end], said[end:].strip()) if end else (one_line(said, HEADLINE), said)
 
 
 def _why_it_passes(coverage: Coverage) -> str:
@@ -232,8 +239,10 @@ def reasons_beyond_headline(review: Review) -> tuple[str, ...]:
     """The reasons of the verdict that neither the headline nor the ledger has said in full."""
     told = ("blocking_findings", "secret_scan_only")
     reasons = tuple(reason.detail for reason in review.verdict.reasons if reason.code not in told)
-    alone = review.verdict.conclusion is Conclusion.INCOMPLETE and len(reasons) == 1
-    return () if alone and len(reasons[0]) <= HEADLINE else reasons
+    leads = [reason.detail for reason in review.verdict.reasons[:1]]
+    if review.verdict.conclusion is Conclusion.INCOMPLETE and list(reasons) == leads:
+        return tuple(filter(None, [_lead(reasons[0])[1]]))
+    return reasons
 
 
 def not_shown(review: Review, groups: Groups) -> tuple[str, ...]:

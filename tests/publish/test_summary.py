@@ -146,3 +146,16 @@ def test_each_finding_is_shown_in_full_or_briefly_once_and_in_its_order() -> Non
     assert summary.split_by_detail(every, most=9) == ((medium, remarked), (plain,))
     assert summary.split_by_detail(every, most=1) == ((medium,), (plain, remarked))
     assert summary.split_by_detail(every, most=2, blocking=True) == ((medium, plain), (remarked,))
+
+
+def test_a_long_reason_is_told_once_its_first_sentences_in_the_headline() -> None:
+    first, then = "The state cannot be used: permission denied.", f"Name another folder {'or so ' * 40}here."
+    made = review(conclusion=Conclusion.INCOMPLETE, reasons=(Reason("x", f"{first} {then}"),))
+    assert summary.headline(made) == first.rstrip(".")
+    assert summary.reasons_beyond_headline(made) == (then,)
+
+
+def test_a_sentence_too_long_for_the_headline_is_cut_there_and_stands_whole_below() -> None:
+    made = review(conclusion=Conclusion.INCOMPLETE, reasons=(Reason("x", "word " * 80 + "end."),))
+    assert summary.headline(made).endswith("…")
+    assert summary.reasons_beyond_headline(made) == ("word " * 80 + "end.",)
