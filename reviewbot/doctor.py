@@ -126,11 +126,15 @@ def _read_policies(folder: Path) -> tuple[Settings, list[Check]]:
         with Repository(folder) as repository:
             trigger, _ = local_trigger(repository, None, None)
             checks.append(Check("ok", "repository", f"{trigger.repository} at {trigger.head_sha[:12]}."))
-            for sha in dict.fromkeys((trigger.head_sha, trigger.policy_sha)):
+            for which, sha in (("Head", trigger.head_sha), ("Base, which reviews read", trigger.policy_sha)):
+                if sha == repository.empty_tree:  # head is the first commit
+                    continue
                 try:
                     settings, notes = read_settings(repository, sha, Asked())
-                    said = notes[0] if notes else f"No {POLICY_PATH} at {sha[:12]}: the built-in values hold."
-                    checks.append(Check("ok", "policy", said))
+                    said = (
+                        notes[0] if notes else f"no {POLICY_PATH} at {sha[:12]}, so the built-in values hold."
+                    )
+                    checks.append(Check("ok", "policy", f"{which}: {said}"))
                 except ReviewbotError as error:
                     checks.append(_failed("policy", error))
     except ReviewbotError as error:

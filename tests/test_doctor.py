@@ -61,12 +61,17 @@ def test_where_nothing_is_missing_every_line_is_ok_or_a_note_and_no_token_is_spe
 
 
 def test_a_repository_without_a_policy_is_told_of_by_the_files_name(sandbox: Sandbox) -> None:
-    head = sandbox.commit({"a.txt": "1\n"})
+    first = sandbox.commit({"a.txt": "1\n"})
+    told = "no .github/reviewbot.yml at {}, so the built-in values hold."
     _, lines = examine(sandbox.folder, {})
-    assert (
-        f"ok    policy       No .github/reviewbot.yml at {head[:12]}: the built-in values hold."
-        in lines_of("policy", lines)
-    )
+    assert lines_of("policy", lines) == [f"ok    policy       Head: {told.format(first[:12])}"]
+
+    second = sandbox.commit({"a.txt": "2\n"})
+    _, lines = examine(sandbox.folder, {})
+    assert lines_of("policy", lines) == [
+        f"ok    policy       Head: {told.format(second[:12])}",
+        f"ok    policy       Base, which reviews read: {told.format(first[:12])}",
+    ]
 
 
 def test_every_analyzer_is_run_on_a_sample_of_its_own(sandbox: Sandbox) -> None:

@@ -63,7 +63,10 @@ def _named_base(repository: Repository, base: str, head: str, head_sha: Sha) -> 
         return repository.empty_tree, "as asked: every file is reviewed"
     named = resolve_commit(repository, base, "--base")
     if named == head_sha:
-        raise SameRevisions(f"--base {ascii(base)[:80]} and --head {ascii(head)[:80]} are the same commit.")
+        raise SameRevisions(
+            f"--base {ascii(base)[:80]} and --head {ascii(head)[:80]} are the same commit.",
+            help="Name two different commits, or leave out --base to review the last one.",
+        )
     merge_base = _merge_base(repository, named, head_sha, ascii(base)[:80])
     if merge_base is None:
         return named, f"which shares no history with {ascii(head)[:80]}"

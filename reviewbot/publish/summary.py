@@ -117,7 +117,7 @@ def _why_it_passes(coverage: Coverage) -> str:
 
 
 def _all(total: int) -> str:
-    return "the one file is" if total == 1 else f"all {total} files are"
+    return {1: "the one file is", 2: "both files are"}.get(total, f"all {total} files are")
 
 
 def _more(number: int, noun: str) -> str:

@@ -101,6 +101,13 @@ def test_revisions_that_make_no_sense_are_one_sentence(
     assert caught.value.remedy
 
 
+def test_a_base_that_is_head_itself_is_told_the_way_to_the_last_change(sandbox: Sandbox) -> None:
+    sandbox.commit({"a": "1\n"})
+    with pytest.raises(SameRevisions) as caught:
+        trigger(sandbox.folder, "main", None)
+    assert "leave out --base to review the last one" in caught.value.sentences
+
+
 def test_a_damaged_repository_is_not_told_to_be_an_empty_one(sandbox: Sandbox) -> None:
     head = sandbox.commit({"a": "1\n"})
     path = sandbox.folder / ".git" / "objects" / head[:2] / head[2:]

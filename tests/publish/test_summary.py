@@ -37,7 +37,7 @@ def test_each_finding_is_in_one_group_and_blocking_wins() -> None:
         (review(finding(1), blocking=1), "1 finding blocks this change"),
         (review(finding(1), finding(2), blocking=2), "2 findings block this change"),
         (review(), "nothing blocks, the one file is read"),
-        (review(rows=(row("a"), row("b"))), "nothing blocks, all 2 files are read"),
+        (review(rows=(row("a"), row("b"))), "nothing blocks, both files are read"),
         (review(rows=(row("a"), row("b", "excluded"))), "nothing blocks, 1 of 2 files read"),
         (review(rows=(row("b", "excluded"),)), "nothing to review, the one file is excluded"),
         (review(rows=()), "the change is empty"),
