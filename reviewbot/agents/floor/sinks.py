@@ -181,7 +181,19 @@ SINKS: tuple[Sink, ...] = (
         r"\b(?:\w{1,20}[._])?(?:escape|sanitize|sanitise|htmlspecialchars|strip_tags|quote|secure_filename|safe_join"
         r"|validate|verify|clean|normpath|realpath|compare_digest|timingSafeEqual|escapeshellarg|encodeURIComponent)"
         r"\w{0,20}\("
-        r"|\bif\b.{0,80}[<>]=?\s?(?:sizeof\b|\w{0,20}(?:(?i:max|limit|size|len|length|count|cap)\b|_(?:MAX|LIMIT|SIZE)|MAX))",
+        r"|\bif\b.{0,80}[<>]=?\s?(?:sizeof\b|\w{0,20}(?:(?i:max|limit|size|len|length|count|cap)\b|_(?:MAX|LIMIT|SIZE)|MAX))"
+        # The ends of number types, and sums that check for them.
+        r"|\b(?:[A-Z][A-Z0-9]{0,10}_){0,3}(?:MAX|MIN)\b|\b(?:Integer|Long|Short)\.M(?:AX|IN)_VALUE\b"
+        r"|\b[iu](?:8|16|32|64|128|size)::M(?:AX|IN)\b|\bmath\.Max(?:Ui|I)nt\w{0,3}\b|\bMAX_SAFE_INTEGER\b"
+        r"|\b(?:checked|saturating)_(?:add|sub|mul)\b|\bMath\.(?:add|multiply|subtract|toInt)\w{0,3}Exact\b|_overflow\("
+        # A limit with its number, a pointer that is cleared.
+        r"|\b\w{0,20}(?:MAX|LIMIT|[mM]ax|[lL]imit)\w{0,30}\s?(?::?=|:)\s?[\d(]"
+        r"|^\s{0,40}\*?[\w.>\[\]-]{1,60}\s?=\s?(?:NULL|nullptr)\s?;"
+        # Sets of characters that are filtered or escaped, and what they become.
+        r"|\[\^?[^\]\s]{0,20}(?:[<>][&\"']|[&\"'][<>])[^\]]{0,20}\]|&(?:lt|gt|quot|#x?[0-9A-Fa-f]{1,4});"
+        r"|\b(?:re\.sub|preg_replace|gsub!?|replace(?:All|_all)?)\(\s?(?:r?[\"'])?[/~#]?\(?\["
+        # Objects without inherited keys.
+        r"|\b[cC]reate\(null\)|\bhasOwn(?:Property)?\b|\bObject\.(?:freeze|seal)\(",
         marks="-",
     ),
     _sink(

@@ -105,6 +105,11 @@ BOTH_WAYS = [
 REMOVED = [
     ("protection-removed", "    text = escape(text)"), ("protection-removed", "  if (n > MAX)"),
     ("protection-removed", "    path = os.path.realpath(path)"), ("protection-removed", "  if (len >= sizeof(buf))"),
+    ("protection-removed", "    if (a > (TIME_T_MAX - b))"), ("protection-removed", "  n = Math.addExact(a, b);"),
+    ("protection-removed", "  let n = a.checked_add(b)?;"), ("protection-removed", "const maxDepth = 100"),
+    ("protection-removed", "  box->text = NULL;"), ("protection-removed", "const bad = /[&<>]/g"),
+    ("protection-removed", "  '=': '&#x3D;'"), ("protection-removed", "  name.gsub!(/[^a-z]/, '')"),
+    ("protection-removed", "const all = Object.create(null);"), ("protection-removed", "  if (o.hasOwnProperty(key)) {"),
 ]  # fmt: skip
 EVERYWHERE = [
     ("workflow-expression", "run: echo ${{ github.event.issue.title }}"),
