@@ -44,6 +44,8 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}")
 
 _HOSTS = re.compile(r"@([^\s/?#\"'`<>\\]+)")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+")
+_FIXED_WORD = re.compile(r"x-access-token|x-oauth-basic|x-token-auth|oauth2?")
+_OPEN_TOKEN = re.compile(r"//(?:[{<$%\[][^/@:\s]*|(?:your|my)?[_-]?\w{0,20}?token):$", re.IGNORECASE)
 _THIS_MACHINE = re.compile(r"localhost|127\.[\d.]+|\[::1\]|0\.0\.0\.0|host\.docker\.internal", re.IGNORECASE)
 _DEVELOPMENT = re.compile(
     r"(?:.*/)?(?:\.devcontainer/.*|(?:docker-)?compose(?![^/]*prod)(?![^/]*stag)[^/]*\.ya?ml"
@@ -264,6 +266,8 @@ def _rate(source: Source, hit: Hit) -> tuple[Severity, str]:
 def _why_harmless(source: Source, hit: Hit) -> str | None:
     """Why no password of the line's URLs matters to others, if so."""
     text = source.lines[hit.line - 1]
+    if all(_is_fixed_word(text, start, end) for start, end in hit.spans):
+        return "The service wants this word as the password; the token before it is left to be filled in."
     hosts = [host for _, end in hit.spans for host in _hosts_at(text, end)]
     if all(_THIS_MACHINE.fullmatch(host) for host in hosts):
         return "The host is this machine."
@@ -274,6 +278,11 @@ def _why_harmless(source: Source, hit: Hit) -> str | None:
     if any(is_random(unquote(text[start:end])) for start, end in hit.spans):
         return None
     return "The host is a name without a dot, and the password a simple one, as in a development set-up."
+
+
+def _is_fixed_word(text: str, start: int, end: int) -> bool:
+    """Whether a password only says that the user name is the token, and that is a placeholder."""
+    return bool(_FIXED_WORD.fullmatch(text[start:end]) and _OPEN_TOKEN.search(text[:start][-200:]))
 
 
 def _hosts_at(text: str, place: int) -> Iterator[str]:

@@ -227,6 +227,23 @@ def test_a_placeholder_is_low_everywhere_and_a_made_up_key_in_a_program_is_not()
     assert only(run({"app.py": f"x = 'AKIA{'IOSFODNN7'}{'EXAMPLE'}'\n"})).severity is Severity.HIGH
 
 
+@pytest.mark.parametrize(
+    ("url", "severity"),
+    [
+        ("https://{token}:x-" + "access-token@git.example.com/a.git", Severity.LOW),
+        ("https://<TOKEN>:x-" + "oauth-basic@git.example.com/a.git", Severity.LOW),
+        ("https://${GIT_TOKEN}:x-" + "oauth-basic@git.example.com/a.git", Severity.LOW),
+        ("https://YOUR_TOKEN:x-" + "oauth-basic@git.example.com/a.git", Severity.LOW),
+        ("https://9f86d081884c7d65:x-" + "oauth-basic@git.example.com/a.git", Severity.HIGH),
+        ("https://{token}:Xk93kd" + "9fj3Qz@git.example.com/a.git", Severity.HIGH),
+    ],
+)
+def test_a_fixed_word_for_a_password_is_low_where_the_token_before_it_is_open(
+    url: str, severity: Severity
+) -> None:
+    assert only(run({"app.py": f"x = '{url}'\n"})).severity is severity
+
+
 @pytest.mark.parametrize("body", ["MIIEpAIBAAKCAQEAn8", "b3BlbnNzaC1rZXk", "MIIEowIBAAKCAQEA...", "A" * 64])
 def test_a_private_key_with_a_short_body_is_high(body: str) -> None:
     begin, end = "-----BEGIN OPENSSH PRIVATE KEY" + "-----", "-----END OPENSSH PRIVATE KEY" + "-----"
