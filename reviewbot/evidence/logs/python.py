@@ -17,8 +17,9 @@ _NODE = r"([^\s:][^:]{0,400}?\.py)(?:::([^\[\n]{1,500}?(?:\[.{0,500}?\])?))?"
 _SUMMARY = re.compile(rf"(FAILED|ERROR|RERUN) {_NODE}(?: - (.*))?$")
 _VERBOSE = re.compile(rf"(?:\[gw\d+\] \[ *\d+%\] )?{_NODE} (FAILED|ERROR|RERUN)(?: +\[ *\d+%\])?$")
 _WORKER = re.compile(rf"\[gw\d+\] \[ *\d+%\] (FAILED|ERROR|RERUN) {_NODE} *$")
-_END = re.compile(r"(?:=+ )?((?:\d{1,9} [a-z]+(?:, )?)+) in [\d.]+s")
-_COUNT = re.compile(r"(\d{1,9}) ([a-z]+)")
+_SUBTEST = re.compile(rf"SUBFAILED((?:\[.{{0,300}}?\])? ?(?:\(.{{0,300}}?\))?) {_NODE}(?: - (.*))?$")
+_END = re.compile(r"(?:=+ )?((?:\d{1,9} [a-z]+(?: [a-z]+)?(?:, )?)+) in [\d.]+s")
+_COUNT = re.compile(r"(\d{1,9}) ([a-z]+(?: [a-z]+)?)")
 _NAMESAKES = 50
 _PHASE = re.compile(r"ERROR (?:at (?:setup|teardown) of|collecting) (.+)$")
 _PLACE = re.compile(r"(\S.{0,400}?\.py):(\d{1,7}): ")
@@ -65,6 +66,9 @@ def _read_named(lines: Sequence[str]) -> tuple[list[LogFailure], list[str]]:
             continue
         if found := _SUMMARY.match(line):
             word, file, name, message = found.groups()
+        elif found := _SUBTEST.match(line):
+            part, file, name, message = found.groups()
+            word, name = "FAILED", f"{name} {part.strip()}"
         elif found := _VERBOSE.match(line):
             file, name, word = found.groups()
             message = ""
@@ -74,7 +78,7 @@ def _read_named(lines: Sequence[str]) -> tuple[list[LogFailure], list[str]]:
         else:
             continue
         kind: Literal["failure", "error"] = "error" if word == "ERROR" else "failure"
-        owner, _, last = (name or "").rpartition("::")
+        owner, last = _split_node(name or "")
         module = re.sub(r"\.py$", "", file).replace("/", ".").replace("\\", ".")
         scope = ".".join(part for part in (module, owner.replace("::", ".")) if part)
         failure = LogFailure(
@@ -109,7 +113,7 @@ def _of_block(title: str, at: int, block: Sequence[str]) -> LogFailure:
     place = next((found for line in block if (found := _PLACE.match(line))), None)
     said = next((line[1:].strip() for line in block if line.startswith("E  ")), "")
     file = name if name.endswith(".py") else place[1] if place else ""
-    owner, _, last = name.rpartition(".") if "[" not in name else _split_parametrised(name)
+    owner, _, last = _split_parametrised(name)
     if name.endswith(".py"):
         owner, last = re.sub(r"\.py$", "", name).replace("/", "."), "collection"
     return LogFailure(
@@ -117,10 +121,18 @@ def _of_block(title: str, at: int, block: Sequence[str]) -> LogFailure:
     )
 
 
+def _split_node(name: str) -> tuple[str, str]:
+    """``TestA::test_b[c::d]`` -> ``TestA`` and ``test_b[c::d]``."""
+    head = name.partition("[")[0]
+    owner = head.rpartition("::")[0]
+    return owner, name[len(owner) :].removeprefix("::")
+
+
 def _split_parametrised(name: str) -> tuple[str, str, str]:
-    head, bracket, rest = name.partition("[")
+    """The class before the first bracket, and the rest: brackets may hold points of their own."""
+    head = re.split(r"[\[(]", name, maxsplit=1)[0]
     owner, dot, last = head.rpartition(".")
-    return owner, dot, last + bracket + rest
+    return owner, dot, last + name[len(head) :]
 
 
 def _join(blocks: list[tuple[str, LogFailure]], named: list[LogFailure]) -> Iterator[LogFailure]:

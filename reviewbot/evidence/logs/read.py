@@ -56,7 +56,7 @@ RUNNERS = {
 _FLAKY_HINTS = {
     "a timeout": re.compile(r"timed? ?-?out\b|TimeoutError|deadline exceeded|ETIMEDOUT", re.IGNORECASE),
     "the network": re.compile(
-        r"ECONNRE(?:SET|FUSED)|ENOTFOUND|EAI_AGAIN|connection (?:refused|reset)|name resolution|"
+        r"ECONNRE(?:SET|FUSED)|\bENOTFOUND\b|EAI_AGAIN|connection (?:refused|reset)|name resolution|"
         r"network is unreachable|could not resolve host|UnknownHostException|"
         r"\b50[234] (?:bad|service|gateway)",
         re.IGNORECASE,

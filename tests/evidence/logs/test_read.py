@@ -58,6 +58,22 @@ FAILED tests/test_other.py::test_adds - TimeoutError: no answer
 ERROR tests/test_broken.py - ModuleNotFoundError: No module named 'nothing'
 2 failed, 3 passed, 1 skipped, 1 error in 0.59s
 """
+SUBTESTS = """\
+=================================== FAILURES ===================================
+_____________________________ test_find[a b/c::d] ______________________________
+tests/test_calc.py:15: in test_find
+    assert find(name)
+src/calc.py:6: KeyError
+___________________________ Calc.test_sub [x] (n=1.5) __________________________
+tests/test_calc.py:40: in test_sub
+    self.assertEqual(n, 0)
+E   AssertionError: 1.5 != 0
+=========================== short test summary info ============================
+FAILED tests/test_calc.py::test_find[a b/c::d] - KeyError: 'a b/c::d'
+SUBFAILED[x] (n=1.5) tests/test_calc.py::Calc::test_sub - AssertionError: 1.5 != 0
+FAILED tests/test_calc.py::test_cut
+3 failed, 1 passed, 2 subtests passed in 0.07s
+"""
 UNITTEST = """\
 FE.
 ======================================================================
@@ -321,6 +337,25 @@ def test_a_runner_s_failures_are_named_placed_and_counted(
     assert report.unfinished == ()
     assert [item.id for item in report.evidence] == [f"log:{n}" for n in range(1, len(expected) + 1)]
     assert all(item.source == "junit" and item.message for item in report.evidence)
+
+
+def test_names_with_double_colons_and_subtests_of_pytest_are_whole() -> None:
+    assert told(SUBTESTS) == [
+        ("tests.test_calc::test_find[a b/c::d]", "tests/test_calc.py", 15),
+        ("tests.test_calc.Calc::test_sub [x] (n=1.5)", "tests/test_calc.py", 40),
+        ("tests.test_calc::test_cut", "tests/test_calc.py", 1),
+    ]
+    assert (read(SUBTESTS).tests, read(SUBTESTS).unfinished) == (4, ())
+    [said] = read(SUBTESTS.replace("FAILED tests/test_calc.py::test_cut\n", "")).unfinished
+    assert "pytest counts 3 failures but the log tells of 2" in said
+
+
+@pytest.mark.parametrize(
+    "error", ["ModuleNotFoundError: No module named 'x'", "FileNotFoundError: [Errno 2] x"]
+)
+def test_a_name_that_is_not_found_in_the_code_does_not_speak_of_the_network(error: str) -> None:
+    message = read(PYTEST.replace("TimeoutError: no answer", error)).evidence[1].message
+    assert message.startswith(error) and "flaky" not in message
 
 
 @pytest.mark.parametrize(
