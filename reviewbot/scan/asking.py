@@ -91,8 +91,11 @@ def _after(
     if earlier.gaps:
         held = replace(run.request, batches=replace(options, begins=False))
         return replace(run, request=held), settings
+    full = run.request.full
     with BatchLedger(options.state, trigger.repository, options.key) as ledger:
-        ledger.note_scan(ScanUnderWay(trigger.head_sha, trigger.policy_sha, recipe, len(reused)))
+        known = ledger.scan()
+        if known is None or not known.asks_as(trigger.head_sha, recipe, full=full):
+            ledger.note_scan(ScanUnderWay(trigger.head_sha, trigger.policy_sha, recipe, len(reused), full))
     return run, settings
 
 

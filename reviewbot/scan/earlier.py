@@ -72,7 +72,7 @@ def take_up(prepared: Prepared, recipe: str, memory: ScanMemory | None) -> Earli
         return NOTHING
     with BatchLedger(options.state, run.trigger.repository, options.key) as ledger:
         found = ledger.scan()
-    if found is None or (found.head_sha, found.recipe) == (run.trigger.head_sha, recipe):
+    if found is None or found.asks_as(run.trigger.head_sha, recipe, full=run.request.full):
         return NOTHING
     with run.step(f"going on with the scan of {found.head_sha[:12]}"):
         gone_through = _go_through(prepared, found, recipe, memory)
@@ -92,7 +92,7 @@ def _go_through(prepared: Prepared, found: ScanUnderWay, recipe: str, memory: Sc
     before, excluded = replace(run, trigger=trigger, changes=changes), prepared.excluded
     settings, _ = read_settings(run.repository, found.policy_sha, run.request.asked)
     then = prepare(before, settings)
-    reused = recall(memory, recipe, then.run.changes, then.excluded)
+    reused = {} if found.full else recall(memory, recipe, then.run.changes, then.excluded)
     if len(reused) > found.reused:
         return Earlier(was_kept=True)
     paths = [change.path for change in then.run.changes.files]

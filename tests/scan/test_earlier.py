@@ -133,6 +133,20 @@ def test_a_scan_since_a_revision_forgets_nothing_of_the_whole_tree(bench: Bench)
     assert twice <= {"new.py"}
 
 
+def test_a_full_scan_that_was_left_counts_for_what_is_the_same(bench: Bench, reference: Bench) -> None:
+    bench.options = reference.options
+    changed = "lib/plain.py"
+    with ScriptedModel(batch_seconds=SECONDS) as bench.model:
+        bench.scan(full=True, wait_seconds=0.0)
+        time.sleep(SECONDS + 0.1)
+        bench.sandbox.commit({changed: "X = 1\n"})
+        review = bench.scan(wait_seconds=60.0)
+        twice = {name.partition(":")[0] for (_, name), times in shown(bench.model).items() if times > 1}
+        assert twice == set()
+        assert review.cost_usd == pytest.approx(bench.model.usd)
+    assert any("of 3 files that are the same counts here" in note for note in review.notes)
+
+
 def test_answers_that_no_longer_fit_are_counted_and_told(bench: Bench) -> None:
     with ScriptedModel(batch_seconds=SECONDS) as model:
         bench.model = model
@@ -245,6 +259,7 @@ def test_a_newer_scan_that_is_killed_anywhere_pays_for_nothing_twice(
         {"recipe": 7},
         {"reused": "0"},
         {"reused": True},
+        {"full": 1},
         {"more": 1},
     ],
 )

@@ -52,13 +52,19 @@ class ScanUnderWay:
     """The scan of a whole tree whose asks a ledger holds: what it takes to make the same asks again.
 
     ``recipe`` names all but the files that an answer depends on. ``reused``: so many files it did not ask
-    about, because of readings that were kept by then.
+    about, because of readings that were kept by then; ``full``: it was to use none.
     """
 
     head_sha: str
     policy_sha: str
     recipe: str
     reused: int
+    full: bool = False
+
+    def asks_as(self, head_sha: str, recipe: str, *, full: bool) -> bool:
+        """Whether a scan of this commit asks the same."""
+        is_as_full = self.full == full or not self.reused
+        return (self.head_sha, self.recipe) == (head_sha, recipe) and is_as_full
 
 
 class BatchLedger(StateFile):
@@ -194,4 +200,5 @@ def _parse_scan(data: bytes) -> ScanUnderWay | None:
         is_sound = all(re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", sha) for sha in shas)
     except (ValueError, TypeError, RecursionError):
         return None
-    return found if is_sound and isinstance(found.recipe, str) and type(found.reused) is int else None
+    kinds = (type(found.recipe), type(found.reused), type(found.full))
+    return found if is_sound and kinds == (str, int, bool) else None
