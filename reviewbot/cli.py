@@ -26,6 +26,7 @@ from reviewbot.policy.patterns import parse_patterns
 from reviewbot.publish.files import prepare_folder, render, write_reports
 from reviewbot.publish.progress import Progress
 from reviewbot.publish.sanitize import one_line
+from reviewbot.publish.summary import conclusion, headline
 from reviewbot.request import Request
 from reviewbot.scan.options import parse_scan_options
 from reviewbot.scan.run import scan_local
@@ -186,10 +187,13 @@ def _read_and_show(
 
 def _show(review: Review, options: argparse.Namespace, journal: Journal) -> int:
     unwritten = _write(review, options.out, journal) if options.out else None
-    color = options.format == "text" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    color = options.format == "text" and sys.stdout.isatty() and not plain
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     sys.stdout.write(render(review, options.format, width=width, color=color))
     sys.stdout.flush()
+    if options.format not in ("text", "markdown"):  # the log of a CI job would say nothing of why it is red
+        _say(f"{conclusion(review)}: {headline(review)}.")
     if unwritten:
         _say(unwritten.sentences)
         return max(review.verdict.exit_code, unwritten.exit_code)

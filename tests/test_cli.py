@@ -405,6 +405,16 @@ def test_a_current_folder_that_was_deleted_does_not_matter_where_the_repository_
     assert (done.returncode, done.stdout.rpartition(b"\n\n")[2][:4]) == (0, b"PASS")
 
 
+@pytest.mark.parametrize("form", ["json", "sarif", "junit", "codequality"])
+def test_the_log_says_the_verdict_where_a_program_reads_the_output(clean: Sandbox, form: str) -> None:
+    clean.commit({"a.py": "import subprocess\nsubprocess.run(input(), shell=True)\n"})
+    done = run("review", "--engine", "analyzers", "--format", form, cwd=clean.folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "reviewbot: fail: 1 finding blocks this change."
+    printed = run("review", "--engine", "analyzers", cwd=clean.folder)
+    assert "fail" not in printed.stderr
+
+
 def test_reports_of_an_earlier_run_never_speak_for_this_one(clean: Sandbox, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("review", "--engine", "analyzers", "--out", str(out), cwd=clean.folder).returncode == 0
