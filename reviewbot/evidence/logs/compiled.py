@@ -19,6 +19,7 @@ _CARGO_TEST = re.compile(r"test (.{1,500}?) \.\.\. (FAILED|ok|ignored)\b")
 _CARGO_BLOCK = re.compile(r"---- (.{1,500}?) std(?:out|err) ----$")
 _CARGO_RUNNING = re.compile(r" +Running (?:unittests )?(\S{1,400}\.rs)(?: \(|$)")
 _CARGO_DOC = re.compile(r"(\S{1,400}\.rs) - .{0,400}\(line (\d{1,7})\)")
+_CARGO_MADE = re.compile(r"(panicked at \S{1,400}\.rs):\d{1,7}:\d{1,7}")
 _CARGO_COUNT = re.compile(r"test result: \w+\. (\d{1,9}) passed; (\d{1,9}) failed; (\d{1,9}) ignored;")
 _NEXTEST = re.compile(
     r" +(?:TRY \d+ )?(FAIL|FLAKY \d+/\d+|SIGABRT|TIMEOUT) \[ *[\d.]+s\] (?:\( *\d+/\d+\) )?"
@@ -120,7 +121,9 @@ def _read_cargo(lines: Sequence[str]) -> Iterator[LogFailure]:
 
 
 def _cargo_failure(name: str, at: int, running: str, block: tuple[str, ...]) -> LogFailure:
-    doc = _CARGO_DOC.match(name)
+    doc, name = _CARGO_DOC.match(name), name.removesuffix(" - should panic")
+    if doc:  # its lines count in a file that was made for it
+        block = tuple(_CARGO_MADE.sub(r"\1", row) for row in block)
     file, line = (doc[1], number(doc[2])) if doc else (running, 0)
     return LogFailure("cargo", name, at, "", "failure", file, line, block, _panic_words(block))
 

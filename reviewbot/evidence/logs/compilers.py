@@ -20,6 +20,7 @@ _FORMS = (
     re.compile(rf"{_PATH}:(\d{{1,7}}):\d{{1,7}} - error \w{{1,20}}: (.{{1,500}})$"),
     re.compile(rf"e: {_PATH}:(\d{{1,7}}):\d{{1,7}}:? (.{{1,500}})$"),
 )
+_ASSERTION = re.compile(r"(?:-\[\S{1,300} \S{1,300}\]|[\w.]{1,300}\.\w{1,300}) : ")  # XCTest's
 _GO = re.compile(r"(?:vet: )?(?:\./)?([^\s:]{1,400}\.go):(\d{1,7}):(?:\d{1,7}:)? (.{1,500})$")
 _GO_PACKAGE = re.compile(r"# (\S{1,400})(?: \[\S{1,400}\])?$")
 _RUST = re.compile(r"error(?:\[E\d{4}\])?: (.{1,500})$")
@@ -52,7 +53,7 @@ def _read_errors(lines: Sequence[str]) -> Iterator[LogFailure]:
             package = ""
         if "rror" in line or line.startswith(("e: ", "[ERROR] ")):
             form = next((found for pattern in _FORMS if (found := pattern.match(line))), None)
-            if form:
+            if form and not _ASSERTION.match(form[3]):
                 yield _error(lines, at, form.groups())
 
 

@@ -19,6 +19,13 @@ from reviewbot.evidence.logs.mocha import parse_jasmine, parse_mocha, parse_play
 from reviewbot.evidence.logs.node import parse_ava, parse_bun, parse_deno, parse_node
 from reviewbot.evidence.logs.python import parse_pytest, parse_unittest
 from reviewbot.evidence.logs.scripts import parse_jest, parse_phpunit, parse_rspec, parse_vitest
+from reviewbot.evidence.logs.suites import (
+    parse_dotnet,
+    parse_exunit,
+    parse_google,
+    parse_minitest,
+    parse_xctest,
+)
 from reviewbot.evidence.logs.tap import parse_tap
 from reviewbot.evidence.paths import TreePaths
 from reviewbot.evidence.traces import parse_frames
@@ -49,6 +56,11 @@ RUNNERS = {
     "Gradle": parse_gradle,
     "RSpec": parse_rspec,
     "PHPUnit": parse_phpunit,
+    "Minitest": parse_minitest,
+    "ExUnit": parse_exunit,
+    "GoogleTest": parse_google,
+    ".NET": parse_dotnet,
+    "XCTest": parse_xctest,
     "a compiler": parse_compilers,
 }
 """Each parser by the name of what it reads."""

@@ -64,7 +64,7 @@ def _read_perl(lines: Sequence[str]) -> Iterator[LogFailure]:
         place = next((found for row in lines[at : at + 2] if (found := _PERL_PLACE.match(row))), None)
         indent = line[: line.index("#") + 1]
         end = at + 1
-        while end < len(lines) and lines[end].startswith(f"{indent}  "):
+        while end < len(lines) and lines[end].startswith(f"{indent}  ") and "#   Failed " not in lines[end]:
             end += 1
         block = keep_lines([row.removeprefix(indent) for row in lines[at + 1 : end]])
         file, at_line = (place[1], number(place[2])) if place else ("", 0)

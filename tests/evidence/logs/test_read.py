@@ -339,6 +339,25 @@ def test_a_runner_s_failures_are_named_placed_and_counted(
     assert all(item.source == "junit" and item.message for item in report.evidence)
 
 
+def test_a_test_of_cargo_that_should_panic_is_one_and_a_doc_test_stands_where_it_begins() -> None:
+    log = """\
+test tests::dives - should panic ... FAILED
+test src/lib.rs - total (line 3) ... FAILED
+
+failures:
+
+---- tests::dives stdout ----
+note: test did not panic as expected at src/lib.rs:15:8
+
+---- src/lib.rs - total (line 3) stdout ----
+thread 'main' (7) panicked at src/lib.rs:9:1:
+assertion `left == right` failed
+
+test result: FAILED. 0 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
+"""
+    assert told(log) == [("tests::dives", "src/lib.rs", 15), ("src/lib.rs - total (line 3)", "src/lib.rs", 3)]
+
+
 def test_names_with_double_colons_and_subtests_of_pytest_are_whole() -> None:
     assert told(SUBTESTS) == [
         ("tests.test_calc::test_find[a b/c::d]", "tests/test_calc.py", 15),
