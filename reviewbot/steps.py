@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reviewbot.agents.api.claude import Claude
     from reviewbot.agents.batches.gathering import Batches
     from reviewbot.agents.batches.ledger import BatchLedger
+    from reviewbot.agents.brief import Means
     from reviewbot.agents.results import AgentsReview, Watch
 
 Step = Callable[[str], AbstractContextManager[None]]
@@ -172,39 +173,45 @@ def ask_agents(  # noqa: PLR0917 - what the agents may know, each named
             raise NoReview("The journal does not hold what the agents said of this code.")
         return run.recorded.agents[run.changes.head_sha]
     from reviewbot.agents.api.claude import connect  # noqa: PLC0415 - anthropic costs 1.6 s of CPU
+    from reviewbot.agents.brief import Brief  # noqa: PLC0415 - as above
     from reviewbot.agents.subagents import review_with_agents  # noqa: PLC0415
-    from reviewbot.spend.prices import own_prices  # noqa: PLC0415
 
     with ExitStack() as stack, run.step("asking the model agents"):
         provider = run.journal.telemetry.tracer_provider
         claude = connect(run.request.environment, tracer_provider=provider)
         draw = stack.enter_context(run.purse.opened(run.request, run.trigger, settings))
-        agents = review_with_agents(
-            run.changes,
-            collected.evidence,
-            unread,
-            run.repository,
-            claude,
-            budget_usd=draw.usd,
-            models=settings.models,
-            journal=run.journal,
+        brief = Brief(
+            changes=run.changes,
+            evidence=collected.evidence,
+            excluded=unread,
             instructions=instructions,
             masker=masker,
             only=run.request.agents,
             settled=settled,
-            hooks=run.request.hooks,
-            batches=_open_batches(run, claude, settings, stack),
-            prices=own_prices(settings.prices),
-            fallbacks={each.tier: each.models for each in settings.fallback_models},
-            watch=watch,
             earlier=earlier,
             still=still,
         )
+        means = _means(run, settings, draw.usd, _open_batches(run, claude, settings, stack))
+        agents = review_with_agents(brief, means, run.repository, claude, run.journal, watch=watch)
         draw.settle(agents.charged_usd)
     agents = replace(agents, gaps=draw.explain(agents.gaps))
     run.spent.extend(agents.outcomes)
     run.journal.write_full("agents_said", head=run.changes.head_sha, agents=agents)
     return agents
+
+
+def _means(run: Run, settings: Settings, budget_usd: float, batches: "Batches | None") -> "Means":
+    from reviewbot.agents.brief import Means  # noqa: PLC0415 - as above
+    from reviewbot.spend.prices import own_prices  # noqa: PLC0415
+
+    return Means(
+        budget_usd=budget_usd,
+        models=settings.models,
+        prices=own_prices(settings.prices),
+        fallbacks={each.tier: each.models for each in settings.fallback_models},
+        batches=batches,
+        hooks=run.request.hooks,
+    )
 
 
 def terms_of(settings: Settings, instructions: Sequence[tuple[str, str]]) -> str:

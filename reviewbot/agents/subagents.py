@@ -12,6 +12,7 @@ from reviewbot.agents.admission import Warmth
 from reviewbot.agents.api.claude import Claude
 from reviewbot.agents.api.lifecycle import Describer, Lifecycles
 from reviewbot.agents.batches.gathering import Batches, OnlyBegun
+from reviewbot.agents.brief import Brief, Means
 from reviewbot.agents.conversation.history import Prompt, tokens_of, weigh
 from reviewbot.agents.conversation.loop import Asker
 from reviewbot.agents.delivery import LIVE
@@ -30,20 +31,17 @@ from reviewbot.agents.rounds.test_fix import FixingRound
 from reviewbot.agents.rounds.triage import TriageRound
 from reviewbot.agents.routes import Claimed, Routes, claim_every, claim_files, leave_unread, route_files
 from reviewbot.agents.spec import SPECS, AgentSpec
-from reviewbot.agents.task_runner import NO_FALLBACKS, TaskRunner
+from reviewbot.agents.task_runner import TaskRunner
 from reviewbot.agents.tasks import Entry, Readable, failed_tests, plan_security, select_readable
-from reviewbot.agents.view.excerpts import mask_changes, mask_evidence
 from reviewbot.agents.view.failing_tests import look_at_tests
 from reviewbot.agents.view.prefetch import Surroundings
 from reviewbot.agents.view.tools import Toolbox
 from reviewbot.change.git import Repository
-from reviewbot.claims import Claim, Task
-from reviewbot.core import ChangeSet, Evidence, FileChange
-from reviewbot.hooks import NO_HOOKS, HookCalls, Hooks
+from reviewbot.claims import Task
+from reviewbot.core import FileChange
+from reviewbot.hooks import HookCalls
 from reviewbot.journal import Journal
-from reviewbot.secrets.masking import Masker
 from reviewbot.spend.budget import Ledger
-from reviewbot.spend.prices import LIST_PRICES, PriceList
 
 Job = tuple[Task, Prompt]
 
@@ -52,81 +50,49 @@ _TRIAGE_SHARE = 1 / 3
 
 
 def review_with_agents(
-    changes: ChangeSet,
-    evidence: Sequence[Evidence],
-    excluded: Collection[str],
+    brief: Brief,
+    means: Means,
     repository: Repository,
     claude: Claude,
-    *,
-    budget_usd: float,
-    models: Mapping[str, str],
     journal: Journal,
-    instructions: Sequence[tuple[str, str]] = (),
-    masker: Masker | None = None,
-    only: Collection[str] = (),
-    settled: Collection[str] = (),
-    hooks: Hooks = NO_HOOKS,
-    prices: PriceList = LIST_PRICES,
-    batches: Batches | None = None,
-    fallbacks: Mapping[str, Sequence[str]] = NO_FALLBACKS,
+    *,
     watch: Watch | None = None,
-    earlier: Sequence[Claim] = (),
-    still: Collection[str] | None = None,
 ) -> AgentsReview:
     """Let the agents review a change; runs an event loop of its own and closes ``claude`` at its end.
 
-    ``excluded`` are paths that nobody has to read. ``models`` gives a model id by agent or, where the
-    agent is not in it, by tier; without either for ``verify`` there is no second look. ``instructions``
-    are (path, text) of the maintainers' notes. ``masker`` hides secrets from all that models are shown.
-    ``only`` names the agents that are asked (empty: all). Without triage security reads every file; what
-    nobody was asked to read is unread, what an earlier round read is ``settled``. ``hooks`` look on.
-    ``prices`` are what the budget reckons with. ``batches`` ask in the place of ``claude``.
-    ``fallbacks`` are models by tier, asked in their order where the agent's own cannot answer.
     ``watch`` is told what is finished as it comes, for as long as no fallback took part.
-    ``earlier`` are claims of an earlier scan that still have their second look before them.
-    ``still``: the tree has changed since, but for these files, so nothing is begun about others.
     """
-    masker = masker or Masker()
-    changes = mask_changes(changes, masker, repository.read_object)
+    masker, batches = brief.masker, means.batches
+    brief = brief.masked(repository.read_object)
     delivery = batches.delivery if batches else LIVE
     runner = TaskRunner(
-        changes=changes,
-        toolbox=Toolbox(repository, changes, masker),
+        changes=brief.changes,
+        toolbox=Toolbox(repository, brief.changes, masker),
         claude=batches or claude,
         delivery=delivery,
-        ledger=Ledger(budget_usd, prices.at(delivery.terms)),
-        models=models,
+        ledger=Ledger(means.budget_usd, means.prices.at(delivery.terms)),
+        models=means.models,
         journal=journal,
-        hooks=HookCalls(hooks, journal),
-        fallbacks=fallbacks,
-        limited=_limit(batches, still),
+        hooks=HookCalls(means.hooks, journal),
+        fallbacks=means.fallbacks,
+        limited=_limit(batches, brief.still),
     )
-    desk = _Desk(
-        runner=runner,
-        describer=claude,
-        evidence=mask_evidence(evidence, masker),
-        readable=select_readable(changes, excluded, repository.read_object),
-        instructions=[(path, masker.mask_text(text)) for path, text in instructions],
-        only=frozenset(only),
-        settled=frozenset(settled),
-        watch=watch,
-        earlier=earlier,
-        still=still or (),
-    )
+    readable = select_readable(brief.changes, brief.excluded, repository.read_object)
+    desk = _Desk(runner, claude, brief, readable, watch)
+    return asyncio.run(_carry_through(desk, claude, batches))
 
-    async def run() -> AgentsReview:
-        try:
-            if batches is None:
-                return await desk.review()
-            batches.attend(lambda: runner.admission.running)
-            review = await desk.review()
-            # What was collected before, the run that collected it was charged for.
-            charged_usd = max(0.0, review.charged_usd - batches.reused_usd)
-            return replace(review, notes=(*batches.notes(), *review.notes), charged_usd=charged_usd)
-        finally:
-            await (batches or claude).aclose()
 
-    return asyncio.run(run())
+async def _carry_through(desk: "_Desk", claude: Claude, batches: Batches | None) -> AgentsReview:
+    try:
+        if batches is None:
+            return await desk.review()
+        batches.attend(lambda: desk.runner.admission.running)
+        review = await desk.review()
+        # What was collected before, the run that collected it was charged for.
+        charged_usd = max(0.0, review.charged_usd - batches.reused_usd)
+        return replace(review, notes=(*batches.notes(), *review.notes), charged_usd=charged_usd)
+    finally:
+        await (batches or claude).aclose()
 
 
 def _limit(batches: Batches | None, still: Collection[str] | None) -> Callable[[Task], Asker | None]:
@@ -147,14 +113,9 @@ class _Desk:
 
     runner: TaskRunner
     describer: Describer
-    evidence: Sequence[Evidence]
+    brief: Brief
     readable: Readable
-    instructions: Sequence[tuple[str, str]]
-    only: frozenset[str] = frozenset()
-    settled: frozenset[str] = frozenset()
     watch: Watch | None = None
-    earlier: Sequence[Claim] = ()
-    still: Collection[str] = ()
     looked: Looked = field(default_factory=Looked)
     notes: list[str] = field(default_factory=list)
     fresh: tuple[FileChange, ...] = field(init=False)
@@ -166,25 +127,28 @@ class _Desk:
     def __post_init__(self) -> None:
         changes = self.runner.changes
         shown = replace(changes, files=(*changes.files, *self.readable.files))
-        reports = (text for item in self.evidence for text in (item.title, item.message, item.trace))
-        notes = (text for pair in self.instructions for text in pair)
+        reports = (text for item in self.brief.evidence for text in (item.title, item.message, item.trace))
+        notes = (text for pair in self.brief.instructions for text in pair)
         self.fence = draw_fence(foreign_texts(shown, (*reports, *notes)), self.runner.delivery.draw)
-        self.shared = render_shared(self.fence, changes, self.instructions)
+        self.shared = render_shared(self.fence, changes, self.brief.instructions)
         toolbox = self.runner.toolbox
         self.surroundings = Surroundings(toolbox.find_lines, toolbox.show_line)
-        self.fresh = tuple(change for change in self.readable.files if change.path not in self.settled)
+        settled = frozenset(self.brief.settled)
+        self.fresh = tuple(change for change in self.readable.files if change.path not in settled)
         self.by_path = {change.path: change for change in self.fresh}
 
     async def review(self) -> AgentsReview:
         runner, ledger = self.runner, self.runner.ledger
-        claimed = await asyncio.to_thread(claim_files, self.fresh, self.evidence, runner.changes.head_sha)
+        claimed = await asyncio.to_thread(
+            claim_files, self.fresh, self.brief.evidence, runner.changes.head_sha
+        )
         lifecycles = Lifecycles(self.describer, self._users(), runner.journal, runner.clearing.learn)
         entries: dict[str, Entry] = {}
         if self._asks("triage"):
             ledger.keep(ledger.limit_usd * (1 - _TRIAGE_SHARE))
             triage = TriageRound(
                 fence=self.fence,
-                failures=len(failed_tests(self.evidence)),
+                failures=len(failed_tests(self.brief.evidence)),
                 run=lambda task, prompt: runner.run(SPECS["triage"], task, prompt),
                 tell=lambda said: self._tell_triaged(said, claimed),
             )
@@ -194,7 +158,7 @@ class _Desk:
         else:
             claimed = claim_every(self.fresh, claimed)
         routes = route_files(self.fresh, entries, claimed)
-        routes = routes if self._asks("security") else leave_unread(routes, sorted(self.only))
+        routes = routes if self._asks("security") else leave_unread(routes, sorted(self.brief.only))
         record_routes(runner.journal, routes, entries)
         self._tell(Progress(triaged=routes.triaged))
         await asyncio.gather(self._review_security(routes, entries), self._fix_tests(entries))
@@ -210,12 +174,12 @@ class _Desk:
         )
 
     def _asks(self, agent: str) -> bool:
-        return not self.only or agent in self.only
+        return not self.brief.only or agent in self.brief.only
 
     def _users(self) -> dict[str, list[str]]:
         """The agents that may ask each model in this run, fallbacks among the models."""
         agents = [name for name in ("triage", "security") if self._asks(name)]
-        agents += ["test_fix"] if self._asks("test_fix") and failed_tests(self.evidence) else []
+        agents += ["test_fix"] if self._asks("test_fix") and failed_tests(self.brief.evidence) else []
         agents += ["verify"] if self._asks("security") and self._verifies() else []
         users: dict[str, list[str]] = {}
         for name in agents:
@@ -263,7 +227,7 @@ class _Desk:
             ),
             warms=runner.delivery.warms,
             fits=runner.delivery.fits,
-            still=self.still,
+            still=self.brief.still or (),
         )
         await security.read(routes, runner.claude)
         await self._verify()
@@ -271,14 +235,16 @@ class _Desk:
     async def _verify(self) -> None:
         runner = self.runner
         if not self._verifies():
-            self.looked = Looked(earlier=tuple(self.earlier))
+            self.looked = Looked(earlier=tuple(self.brief.earlier))
             return
-        quoted = {quote.path for claim in self.earlier for quote in claim.quotes}
+        quoted = {quote.path for claim in self.brief.earlier for quote in claim.quotes}
         quoted -= {change.path for change in self.readable.files}
         again = (change for change in runner.changes.files if change.path in quoted)
         shown = replace(runner.changes, files=(*self.readable.files, *again))
         read = runner.toolbox.read_lines
-        self.looked = await look_again(runner.ended, shown, read, self._fan_out, runner.journal, self.earlier)
+        self.looked = await look_again(
+            runner.ended, shown, read, self._fan_out, runner.journal, self.brief.earlier
+        )
         self.notes += self.looked.notes
 
     async def _fan_out(self, spec: AgentSpec, jobs: Sequence[Job]) -> list[Ended]:
@@ -296,7 +262,7 @@ class _Desk:
         return await asyncio.gather(*running)
 
     async def _fix_tests(self, entries: Mapping[str, Entry]) -> None:
-        failures = failed_tests(self.evidence)
+        failures = failed_tests(self.brief.evidence)
         if not failures:
             return
         if not self._asks("test_fix"):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reviewbot.agents.api.claude import connect
+from reviewbot.agents.brief import Brief, Means
 from reviewbot.agents.results import AgentsReview
 from reviewbot.agents.subagents import review_with_agents
 from reviewbot.change.changeset import load_change_set
@@ -56,10 +57,9 @@ def review(
     claude = connect({"ANTHROPIC_API_KEY": "k"}, base_url=model.base_url)
     with Repository(sandbox.folder) as repository:
         changes = load_change_set(repository, base, head)
-        return review_with_agents(
-            changes, evidence, excluded, repository, claude, budget_usd=budget_usd, models=models,
-            journal=journal or Journal(), instructions=instructions,
-        )  # fmt: skip
+        brief = Brief(changes, evidence, excluded, instructions)
+        means = Means(budget_usd, models)
+        return review_with_agents(brief, means, repository, claude, journal or Journal())
 
 
 def change(

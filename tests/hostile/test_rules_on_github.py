@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reviewbot.agents.brief import Brief, Means
 from reviewbot.agents.subagents import review_with_agents
 from reviewbot.change.command import may_command, parse_command
 from reviewbot.change.payload import EventError, parse_event
@@ -56,7 +57,8 @@ def test_r11_what_is_said_about_a_change_is_in_no_request(fake: FakeGitHub, tmp_
 
 
 def test_r11_the_agents_are_given_nothing_that_could_name_a_pull_request() -> None:
-    assert not set(review_with_agents.__annotations__) & {
+    given = (review_with_agents, Brief, Means)
+    assert not {name for each in given for name in each.__annotations__} & {
         "trigger",
         "title",
         "author",
