@@ -272,3 +272,17 @@ def test_a_note_of_another_form_is_as_good_as_none(tmp_path: Path, spoilt: Mappi
                 data = json.dumps(whole).encode()
                 database.execute("INSERT OR REPLACE INTO state VALUES ('scan', ?)", (data,))
             assert (ledger.scan() is not None) is is_known
+
+
+def test_a_state_that_another_scan_has_open_is_no_pass_and_is_not_to_be_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reviewbot.state_file.LOCK_SECONDS", 0.05)
+    assert bench.options.state is not None
+    with ScriptedModel() as bench.model:
+        with BatchLedger(bench.options.state, bench.sandbox.folder.name):
+            review = bench.scan()
+        assert bench.asked() == 0
+    assert (review.verdict.conclusion, review.verdict.exit_code) == (Conclusion.INCOMPLETE, 2)
+    assert "is in use by another run" in review.verdict.reasons[0].detail
+    assert "remove" not in review.verdict.reasons[0].detail
