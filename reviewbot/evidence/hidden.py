@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from reviewbot.change.changeset import SOURCE_SUFFIXES
 from reviewbot.change.content import with_whole_text
 from reviewbot.change.hunks import numbered_lines
-from reviewbot.core import ChangeSet, Evidence, FileChange, Location, Severity, Sha
+from reviewbot.core import ChangeSet, ChangeStatus, Evidence, FileChange, Location, Severity, Sha
 from reviewbot.text import shorten
 
 _DATA = frozenset(
@@ -28,11 +28,15 @@ _INVISIBLE = re.compile(
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
 _TAGS = re.compile("[\U000e0001-\U000e007f]{2,}")
 _MIXED = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*[\u0400-\u04ff])\w+\b")
+_NEW = (ChangeStatus.ADDED, ChangeStatus.RENAMED, ChangeStatus.COPIED)
 MOST_IN_A_FILE = 20
+
+_Fault = tuple[str, Severity, str]
+"""Rule, severity and title."""
 
 
 def find_hidden(changes: ChangeSet, read_blob: Callable[[Sha], bytes]) -> tuple[Evidence, ...]:
-    """One finding for each kind and added line, at most MOST_IN_A_FILE of a kind in a file.
+    """One finding for each kind and added line or new path, at most MOST_IN_A_FILE of a kind in a file.
 
     Raises whatever ``read_blob`` raises; it is asked where more lines count as added than the hunks hold.
     """
@@ -43,21 +47,26 @@ def find_hidden(changes: ChangeSet, read_blob: Callable[[Sha], bytes]) -> tuple[
 def _in_file(change: FileChange) -> Iterator[Evidence]:
     suffix = PurePosixPath(change.path).suffix.lower()
     is_code = suffix in SOURCE_SUFFIXES and suffix not in _DATA
+    if change.status in _NEW:
+        first = change.added[0][0] if change.added else 0
+        for fault in _faults(change.path, is_code):
+            yield _evidence(change.path, first, f"The path reads {_shown(change.path)}", fault)
     said: Counter[str] = Counter()  # of each kind, so that many of a harmless one hide none of a bad one
     seen: set[tuple[int, str]] = set()
     for hunk in change.hunks:
         for line in numbered_lines(hunk):
             if line.sign != "+" or line.text.isascii():
                 continue
-            for rule, severity, title in _faults(line.text, is_code):
+            for fault in _faults(line.text, is_code):
+                rule = fault[0]
                 if (line.head, rule) not in seen and said[rule] < MOST_IN_A_FILE:
                     said[rule] += 1
                     seen.add((line.head, rule))
-                    at = Location(change.path, line.head, line.head)
-                    yield _evidence(at, line.text, rule, severity, title)
+                    message = f"The line reads {_shown(line.text.strip())}"
+                    yield _evidence(change.path, line.head, message, fault)
 
 
-def _faults(text: str, is_code: bool) -> Iterator[tuple[str, Severity, str]]:
+def _faults(text: str, is_code: bool) -> Iterator[_Fault]:
     if _DIRECTION.search(text):
         severity = Severity.HIGH if is_code else Severity.LOW
         yield (
@@ -77,16 +86,22 @@ def _faults(text: str, is_code: bool) -> Iterator[tuple[str, Severity, str]]:
         )
 
 
-def _evidence(at: Location, text: str, rule: str, severity: Severity, title: str) -> Evidence:
+def _shown(text: str) -> str:
+    return shorten(text, 200)
+
+
+def _evidence(path: str, line: int, message: str, fault: _Fault) -> Evidence:
+    """``line`` 0: the name of a file without a new line."""
+    rule, severity, title = fault
     return Evidence(
-        id=f"reviewbot:{rule}:{at.path}:{at.start_line}",
+        id=f"reviewbot:{rule}:{path}:{line}",
         source="analyzer",
         tool="reviewbot",
         rule=rule,
         severity=severity,
         title=title,
-        message=f"The line reads {shorten(text.strip(), 200)}",
-        location=at,
+        message=message,
+        location=Location(path, line, line) if line else None,
         confidence=0.9,
         cwe=("CWE-1007",),
     )

@@ -85,3 +85,21 @@ def test_the_old_lines_of_a_file_that_leaves_an_excluded_folder_are_searched_onc
     head = sandbox.commit({"src/a.js": "deny() // \u202e\n" + lines + "allow() // \u202e }\n"})
     turned = [("text-direction", Severity.HIGH, line) for line in (1, 22)]
     assert hidden_between(sandbox, base, head) == turned
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "severity"),
+    [
+        ("src/run\u202eyp.py", "text-direction", Severity.HIGH),
+        ("p\u0430yments.py", "look-alike-letters", Severity.MEDIUM),
+        ("pay\u200bments.py", "invisible-characters", Severity.MEDIUM),
+        ("notes\u202e.md", "text-direction", Severity.LOW),
+    ],
+)
+def test_the_name_of_a_new_file_is_looked_at_too(
+    sandbox: Sandbox, path: str, rule: str, severity: Severity
+) -> None:
+    base = sandbox.commit({"a.py": "x\n"})
+    head = sandbox.commit({path: "x = 1\n"})
+    assert hidden_between(sandbox, base, head) == [(rule, severity, 1)]
+    assert hidden_between(sandbox, head, sandbox.commit({path: "x = 2\n"})) == []
