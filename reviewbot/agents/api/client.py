@@ -1,6 +1,7 @@
 """The one place where a client of the Anthropic API is made, with whatever credentials are there."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,15 @@ API_URL = "https://api.anthropic.com"
 REFRESH = "REVIEWBOT_CREDENTIAL_REFRESH"
 """The variable with the seconds after which a credential helper is asked again."""
 
+
 AHEAD_SECONDS = 120
 """The SDK asks for a token this long before it expires."""
+
+
+class BadCredentials(MissingCredentials):
+    """Credentials that are there and cannot be any."""
+
+    reason = "bad_credentials"
 
 
 def make_client(
@@ -79,6 +87,11 @@ def _arguments(found: Credentials, environment: Mapping[str, str], secrets: list
         case "key" | "token":
             secret = environment[found.name].strip()
             secrets.append(secret)
+            if not re.fullmatch("[!-~]+", secret):  # no header can carry it, and that is no outage
+                raise BadCredentials(
+                    f"{found.name} holds a space, a line break or another character that no key has.",
+                    help="Set it again, as one line with nothing around it.",
+                )
             return {"api_key" if found.name == KEY else "auth_token": secret}
         case "helper":
             return {"credentials": _helper(environment, secrets.append)}
@@ -130,6 +143,11 @@ def _client(credentials: dict[str, Any], url: str, tracing: Any) -> "anthropic.A
             open_telemetry=tracing,
             http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
         )
+    except OSError as error:
+        raise UsageError(
+            f"The certificates for https cannot be read ({(error.strerror or 'malformed').lower()}).",
+            help="Let SSL_CERT_FILE and SSL_CERT_DIR name what is there, or unset them.",
+        ) from None
     except (anthropic.AnthropicError, ValueError) as error:
         raise MissingCredentials(
             f"The Anthropic credentials cannot be used: {one_line(str(error), 300)}",

@@ -187,6 +187,29 @@ def test_a_federation_without_an_organization_or_an_https_address_is_an_error_of
         connect({"ANTHROPIC_FEDERATION_RULE_ID": "fdrl_1"})
 
 
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
+@pytest.mark.parametrize("secret", ["one\ntwo", "a b", "schl\u00fcssel", "x\x00"])
+def test_a_mangled_secret_is_an_error_of_the_user_and_no_outage_that_lets_merge(
+    name: str, secret: str
+) -> None:
+    with pytest.raises(MissingCredentials, match=f"{name} holds") as caught:
+        connect({name: secret})
+    assert (caught.value.exit_code, caught.value.reason) == (2, "bad_credentials")
+    assert secret not in caught.value.sentences
+
+
+def test_a_secret_with_a_line_break_at_its_end_is_taken_without_it() -> None:
+    with ScriptedModel("reader") as model:
+        connect({"ANTHROPIC_BASE_URL": model.base_url, "ANTHROPIC_API_KEY": "key\n"})
+
+
+def test_certificates_that_are_not_there_are_an_error_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/absent.pem")
+    with pytest.raises(UsageError, match="certificates for https cannot be read") as caught:
+        connect({"ANTHROPIC_API_KEY": "key"})
+    assert "SSL_CERT_FILE" in caught.value.sentences
+
+
 # The credential helper.
 
 
