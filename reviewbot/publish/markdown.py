@@ -108,7 +108,7 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     text = render(
         "report.md.j2",
         icon=_ICONS[review.verdict.conclusion],
-        conclusion=review.verdict.conclusion.value,
+        reasons_title=_reasons_title(review),
         verdict=summary.conclusion(review),
         why=markdown_text(summary.headline(review)),
         blocking=_listed(f"Blocking ({n_blocking})", *blocking, caps.brief, ids),
@@ -126,6 +126,13 @@ def _render(review: Review, caps: Caps, commented: Collection[str]) -> str:
     )
     # Blank lines of the layout only: every line of code has its number before it.
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _reasons_title(review: Review) -> str:
+    """Nothing over what goes on with the headline: all of one reason, or the rest of its sentences."""
+    if review.verdict.conclusion is Conclusion.FAIL:
+        return "Also incomplete"
+    return "Why incomplete" if len(review.verdict.reasons) > 1 else ""
 
 
 def _patch(patch: bytes) -> str:

@@ -95,6 +95,13 @@ def test_what_is_missing_is_not_told_as_the_reason_of_a_fail(made: Review, headi
     assert f"\n**{heading}**\n" in render_markdown(made)
 
 
+def test_what_goes_on_with_the_headline_has_no_title() -> None:
+    long = Reason("x", f"No key is set. Set one {'or another ' * 30}here.")
+    text = render_markdown(review(conclusion=Conclusion.INCOMPLETE, reasons=(long,)))
+    assert text.startswith("### ⚠️ incomplete (neutral): No key is set\n\n- Set one or another")
+    assert "Why incomplete" not in text
+
+
 def test_a_reason_of_ours_stands_whole_beside_the_ledger() -> None:
     why = "security: the answer was not of the form that is asked for"
     assert f"1 not reviewed ({why})" in render_markdown(review(rows=(row("a.py", "unreviewed", why, ()),)))
