@@ -121,6 +121,10 @@ _MAY_BE_KEYWORD = re.compile(r"key|pass|pwd|secret|contrase", re.IGNORECASE)
 _MAY_BE_RANDOM = re.compile(r"['\"][A-Za-z0-9+/\\_=-]{9}")
 
 _REST = re.compile(r"[A-Za-z0-9+/=_-]*+")
+_BASE64_END = re.compile(r"[A-Za-z0-9+/]{1,40}$")
+_AWS_ID = re.compile(r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}")
+# A name in braces, whose value is put in when the program runs
+_FIELD = re.compile(r"\{(?:[A-Za-z_][\w.]{0,100}(?:\(\)|\[[\w'\"]{1,50}\])?(?:![rsa])?|\d)?\}")
 
 Span = tuple[int, int]
 
@@ -152,10 +156,21 @@ def find_known(detector: RegexBasedDetector, line: str, deadline: float = math.i
                 if values.isdisjoint((match.group(), *match.groups())):
                     continue  # some detectors check more than the pattern
                 group = max(range(len(match.groups()) + 1), key=lambda n: _worth(match, n))
+                if _FIELD.fullmatch(match.group(group)) or _is_inside_base64(window, match):
+                    continue
                 end = start + match.end(group)
                 if match.end(group) == WINDOW:  # the secret goes on behind the window
                     end = _REST.match(line, end, end + LONGEST).end()  # type: ignore[union-attr]
                 yield start + match.start(group), end
+
+
+def _is_inside_base64(text: str, match: "re.Match[str]") -> bool:
+    """Whether an AWS access key id stands in the middle of encoded bytes, which are full of its letters."""
+    if not _AWS_ID.fullmatch(match.group()) or not text[: match.start()][-1:].isalnum():
+        return False
+    around = text[max(0, match.start() - 40) : match.start()], text[match.end() : match.end() + 40]
+    before, after = _BASE64_END.search(around[0]), _REST.match(around[1])
+    return len(before[0] if before else "") + len(after[0] if after else "") >= 20  # as many as it has itself
 
 
 def _worth(match: "re.Match[str]", group: int) -> int:

@@ -228,6 +228,23 @@ def test_a_placeholder_is_low_everywhere_and_a_made_up_key_in_a_program_is_not()
 
 
 @pytest.mark.parametrize(
+    "name", ["proxy_password", "self.db_secret", "conf['pw']", "password()", "pw!r", "", "1"]
+)
+def test_a_password_that_is_put_in_when_the_program_runs_is_none(name: str) -> None:
+    assert not run({"app.py": f'url = f"https://{{user}}:{{{name}}}@{{host}}/x"\n'}).evidence
+    assert not run({"app.py": f'url = f"https://ann:{{{name}}}@db.example.com/x"\n'}).evidence
+
+
+def test_letters_of_a_key_inside_encoded_bytes_are_no_key() -> None:
+    letters = "AKIA" + "AQ2WAAB7AAHAM0AA"
+    bytes_ = f"QAHAEwAAQAgAHAGQAa{letters}QAAABQA8AU8AAQ"
+    assert not run({"font.py": f"DATA = '{bytes_}'\n"}).evidence
+    for text in (letters, f"key{letters}", f"a\\n{letters}", f"{letters}{'wJalrXUtnFEMIK7MDENGbPxRfiCY'}"):
+        found = [item.rule for item in run({"app.py": f"x = '{text}'\n"}).evidence]
+        assert "aws-access-key" in found, text
+
+
+@pytest.mark.parametrize(
     ("url", "severity"),
     [
         ("https://{token}:x-" + "access-token@git.example.com/a.git", Severity.LOW),
