@@ -318,7 +318,7 @@ def main() -> None:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     load_libraries()
-    print("| module | mutants | tried | killed | timed out | survived | seconds |")
+    print("| module | mutants | tried | killed | timed out or died | survived | seconds |")
     print("|---|---|---|---|---|---|---|")
     listed = []
     for target in options.module or TARGETS:
@@ -328,7 +328,8 @@ def main() -> None:
         start = time.monotonic()
         ends = try_module(target, tried, options.seconds)
         count = Counter(ends.values())
-        numbers = len(every), len(ends), count["killed"], count["SIGALRM"], count["survived"]
+        died = len(ends) - count["killed"] - count["survived"]
+        numbers = len(every), len(ends), count["killed"], died, count["survived"]
         print(f"| `{target}`", *numbers, f"{time.monotonic() - start:.0f} |", sep=" | ", flush=True)
         alive = [(tried[number], end) for number, end in ends.items() if end != "killed"]
         alive.sort(key=lambda pair: pair[0].lines[0])

@@ -27,9 +27,13 @@ def ground(
     base: str | None = None,
     deleted: Ranges = (),
     also: Sequence[str] = (),
+    touched: str = "",
     masker: Masker | None = None,
 ) -> tuple[tuple[Evidence, ...], tuple[Rejected, ...]]:
-    """Claims about a change of ``a.py`` and of the same file under the paths of ``also``."""
+    """Claims about a change of ``a.py`` and of the same file under the paths of ``also``.
+
+    ``added`` are lines of all of them, or of the one that is ``touched``.
+    """
     paths = ("a.py", *also)
     files: dict[tuple[str, str], str | None] = {(HEAD, path): head for path in paths}
     changes = []
@@ -39,7 +43,7 @@ def ground(
             files[BASE, path] = base
         modes = "100644", "100644"
         made = FileChange(path, None, ChangeStatus.MODIFIED, *modes, old, f"{HEAD}:{path}")
-        changes.append(replace(made, added=added, deleted=deleted))
+        changes.append(replace(made, added=added if touched in ("", path) else (), deleted=deleted))
     return ground_claims(claims, ChangeSet(BASE, HEAD, tuple(changes)), Texts(files), masker)
 
 
@@ -93,6 +97,18 @@ def test_of_equal_places_in_files_whose_names_look_the_same_the_first_name_is_ta
     for order in (names, names[::-1]):
         evidence, _ = ground("run(x)\n", claim("run(x)", path="b<U+200B>.py"), also=order)
         assert [one.location.path for one in evidence if one.location] == ["b<U+200B>.py"]
+
+
+@pytest.mark.parametrize("touched", ["b\u200b.py", "b<U+200B>.py"])
+def test_of_files_whose_names_look_the_same_the_one_that_the_change_touched_is_taken(touched: str) -> None:
+    evidence, _ = ground(
+        "run(x)\n",
+        claim("run(x)", path="b<U+200B>.py"),
+        also=("b\u200b.py", "b<U+200B>.py"),
+        touched=touched,
+        added=((1, 1),),
+    )
+    assert [one.location.path for one in evidence if one.location] == [touched]
 
 
 def test_only_where_every_line_has_the_sign_of_a_diff_is_it_taken_off() -> None:
