@@ -315,3 +315,27 @@ def test_results_without_a_place_never_push_each_other_out() -> None:
     assert len(ground(at(900), at(901), replace(EVIDENCE, location=None))) == 3
     failed = at(3, source="junit", tool="junit", rule="failure")
     assert len(ground(failed, failed, added=((3, 3),))) == 2
+
+
+@pytest.mark.parametrize(
+    ("handed_in", "outside", "is_repeated"),
+    [
+        ([(1, 9), (7, 16)], (2, 3), True),
+        ([(1, 9), (7, 16)], (12, 13), True),
+        ([(5, 16), (8, 9)], (6, 6), True),
+        ([(20, 30), (1, 5)], (10, 11), False),
+        ([(20, 30), (1, 4), (3, 9)], (11, 12), False),
+    ],
+)
+def test_what_is_handed_in_covers_its_own_lines_and_no_others(
+    handed_in: list[tuple[int, int]], outside: tuple[int, int], is_repeated: bool
+) -> None:
+    worst, *others = handed_in
+    found = ground(
+        at(*worst, source="sarif", severity=Severity.CRITICAL),
+        *(at(*span, source="sarif") for span in others),
+        at(*outside, source="sarif"),
+        added=((1, 1), (8, 8), (15, 15), (25, 25)),
+    )
+    assert (outside not in spans(*found)) is is_repeated
+    assert len(found) == len(handed_in) + (not is_repeated)
