@@ -120,15 +120,7 @@ def read_handed_in(  # noqa: PLR0917 - the kinds of evidence
         rejected += log.rejected
         notes += log.notes
         gaps += (Reason("unfinished_evidence", sentence) for sentence in log.unfinished)
-    reports: list[tuple[str, Callable[[int], JunitReport]]] = [
-        ("JUnit", partial(parse_junit, data, name, tree))
-        for name, data in read_evidence_files(junit, "JUnit")
-    ]
-    # The kinds that files.py lists are words of its sentences only.
-    reports += [
-        ("log", partial(_parse_log, data, name, tree)) for name, data in read_evidence_files(logs, "log")
-    ]
-    reports += [("job", partial(_parse_job, job, tree)) for job in failed_jobs]
+    reports = _read_reports(junit, logs, failed_jobs, tree)
     tests = failed = 0
     titles: set[str] = set()
     unsure: list[str] = []
@@ -148,6 +140,21 @@ def read_handed_in(  # noqa: PLR0917 - the kinds of evidence
         blocked = " (they block with --fail-on-tests only)" if failed else ""
         notes.append(f"Tests handed in: {tests}, of which {failed} failed{blocked}.")
     return HandedIn(tuple(evidence), tuple(rejected), tuple(notes), tuple(gaps), tuple(unsure))
+
+
+def _read_reports(
+    junit: Sequence[str], logs: Sequence[str], failed_jobs: Sequence[JobReport], tree: TreePaths
+) -> list[tuple[str, Callable[[int], JunitReport]]]:
+    """Each report of tests by its kind, those that say most first, to be parsed from a first id on."""
+    # The kinds that files.py lists are words of its sentences only.
+    return [
+        *(
+            ("JUnit", partial(parse_junit, data, name, tree))
+            for name, data in read_evidence_files(junit, "JUnit")
+        ),
+        *(("log", partial(_parse_log, data, name, tree)) for name, data in read_evidence_files(logs, "log")),
+        *(("job", partial(_parse_job, job, tree)) for job in failed_jobs),
+    ]
 
 
 def tell_unread(handed_in: HandedIn, unread: Sequence[str], *, is_needed: bool) -> HandedIn:
