@@ -1,4 +1,4 @@
-"""Made logs in the form that JavaScript's runners print; each was compared with a real red run of the runner."""
+"""Made logs in the form that JavaScript's runners print, compared with real red runs; not so Cypress and Karma."""
 # ruff: noqa: RUF001, W291, W293 - the runners' own signs and blanks
 
 import pytest
