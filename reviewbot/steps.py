@@ -138,6 +138,7 @@ def collect(run: Run, settings: Settings, excluded: Mapping[str, str], *, is_sca
             [str(root) for root in roots if root],
             request.logs,
             request.jobs,
+            tests_block=settings.fail_on_tests,
         )
         handed_in = tell_unread(handed_in, request.jobs.unread, is_needed=settings.fail_on_tests)
     with run.step("running the analyzers"):

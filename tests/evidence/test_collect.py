@@ -53,6 +53,16 @@ def test_sarif_and_junit_become_evidence_with_ids_of_their_own(tmp_path: Path) -
     assert found.gaps == ()
 
 
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [(True, "1 failed (they block)."), (False, "1 failed (they block with --fail-on-tests only).")],
+)
+def test_the_note_on_failed_tests_says_whether_they_block(tmp_path: Path, blocks: bool, said: str) -> None:
+    (tmp_path / "j.xml").write_text('<testsuite><testcase name="t"><failure/></testcase></testsuite>')
+    found = read_handed_in([], [str(tmp_path / "*.xml")], lambda: TREE, [], tests_block=blocks)
+    assert found.notes[0].endswith(said)
+
+
 def test_a_tool_that_did_not_finish_leaves_a_gap(tmp_path: Path) -> None:
     [gap] = read(tmp_path, a_sarif=sarif(invocations=[{"executionSuccessful": False}])).gaps
     assert gap.code == "unfinished_evidence"
