@@ -321,7 +321,9 @@ def test_what_a_scan_read_before_the_budget_ended_is_not_paid_again(bench: Bench
     assert 0 < read < 40
     with ScriptedModel("reader") as bench.model:
         whole = bench.scan(budget_usd=20.0)
-        sent = json.dumps([served.body for served in bench.model.requests])
+        bodies = [json.dumps(served.body) for served in bench.model.requests]
+    # A claim of the first scan that nobody had looked at again is; its file is not read again for that.
+    sent = "".join(body for body in bodies if "Is this claim true?" not in body)
     assert (whole.verdict.conclusion, whole.coverage.count(CoverageStatus.REVIEWED)) == (Conclusion.PASS, 40)
     for row in cut.coverage.files:
         number = row.path.partition("/")[0].removeprefix("d")
