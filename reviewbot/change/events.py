@@ -26,19 +26,24 @@ def local_trigger(
         base_sha, how = _default_base(repository, head_sha)
     else:
         base_sha, how = _named_base(repository, base, asked, head_sha)
+    trigger = make_local_trigger(repository, base_sha=base_sha, policy_sha=base_sha, head_sha=head_sha)
+    compared = "the empty tree" if base_sha == repository.empty_tree else base_sha[:12]
+    unread = " Uncommitted changes are not part of it." if head is None and repository.work_tree else ""
+    return trigger, (f"Reviewed {head_sha[:12]} against {compared}, {how}.{unread}",)
+
+
+def make_local_trigger(repository: Repository, *, base_sha: Sha, policy_sha: Sha, head_sha: Sha) -> Trigger:
+    """A run that somebody began at a shell, about commits of a local repository."""
     folder = repository.work_tree or repository.git_dir
-    trigger = Trigger(
+    return Trigger(
         run_id=uuid4().hex,
         kind=TriggerKind.LOCAL,
         repository=folder.name,
         actor="local",
         base_sha=base_sha,
-        policy_sha=base_sha,
+        policy_sha=policy_sha,
         head_sha=head_sha,
     )
-    compared = "the empty tree" if base_sha == repository.empty_tree else base_sha[:12]
-    unread = " Uncommitted changes are not part of it." if head is None and repository.work_tree else ""
-    return trigger, (f"Reviewed {head_sha[:12]} against {compared}, {how}.{unread}",)
 
 
 def resolve_commit(repository: Repository, revision: str, option: str) -> Sha:

@@ -8,11 +8,10 @@ Ending at the budget is neutral, and the share that was read stands in the first
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from uuid import uuid4
 
-from reviewbot.change.events import resolve_commit
+from reviewbot.change.events import make_local_trigger, resolve_commit
 from reviewbot.change.git import Repository
-from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, TriggerKind, Verdict
+from reviewbot.core import Conclusion, CoverageStatus, Reason, Review, Trigger, Verdict
 from reviewbot.errors import ReviewbotError
 from reviewbot.journal import Journal
 from reviewbot.pipeline import review_repository
@@ -68,16 +67,7 @@ def scan_local(
         head_sha = resolve_commit(repository, request.head or "HEAD", "--head")
         part = since if since != LAST else None
         base_sha = resolve_commit(repository, part, "--since") if part else repository.empty_tree
-        folder = repository.work_tree or repository.git_dir
-        trigger = Trigger(
-            run_id=uuid4().hex,
-            kind=TriggerKind.LOCAL,
-            repository=folder.name,
-            actor="local",
-            base_sha=base_sha,
-            policy_sha=head_sha,
-            head_sha=head_sha,
-        )
+        trigger = make_local_trigger(repository, base_sha=base_sha, policy_sha=head_sha, head_sha=head_sha)
         return scan_repository(repository, trigger, request, journal, step, options).review
 
 
