@@ -1,7 +1,7 @@
 """What people ask for in comments: one line, a closed set of words, and who may (THREATS R20)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -131,18 +131,30 @@ def read_dismissals(
     """
     may: dict[str, bool] = {}
     dismissed: dict[str, str] = {}
-    ignored = 0
+    ignored = unknown = 0
     for call in calls:
         command = parse_command(call.body)
         if command is None or command.verb is not Verb.DISMISS:
             continue
         if call.author not in may:
-            allowed = len(may) < MOST_AUTHORS and may_command(rights, repository, call.author)
-            may[call.author] = allowed
+            if len(may) >= MOST_AUTHORS:
+                unknown += 1
+                continue
+            may[call.author] = may_command(rights, repository, call.author)
         if may[call.author]:
             dismissed[command.finding] = f"Dismissed by {call.author}: {command.reason}"
         else:
             ignored += 1
-    several = "A dismissal was" if ignored == 1 else f"{ignored} dismissals were"
-    note = f"{several} not counted: only people with write access may dismiss."
-    return dismissed, (note,) if ignored else ()
+    return dismissed, tuple(_explain_uncounted(ignored, unknown))
+
+
+def _explain_uncounted(ignored: int, unknown: int) -> Iterator[str]:
+    if ignored:
+        yield f"{_several(ignored)} not counted: only people with write access may dismiss."
+    if unknown:
+        why = f"{MOST_AUTHORS} other people wrote such comments before, and no more are looked up in a run"
+        yield f"{_several(unknown)} not counted: {why}. Delete those comments and run it again."
+
+
+def _several(dismissals: int) -> str:
+    return "A dismissal was" if dismissals == 1 else f"{dismissals} dismissals were"
