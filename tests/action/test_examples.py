@@ -67,7 +67,7 @@ def evaluate(text: str, typed: dict[str, str]) -> str:
     if found is None:
         assert "${{" not in text
         return text
-    return typed.get(found[2], "") if found[1] == "inputs" else f"a secret, {found[2]}"
+    return typed.get(found[2], "") if found[1] == "inputs" else f"a-secret-{found[2]}"
 
 
 def run_workflow(bench: Bench, file: Path, event: str, payload: bytes, **typed: str) -> int:

@@ -72,7 +72,7 @@ def test_which_case_held_is_a_line_of_the_report(bench: Bench, case: str, says: 
 @pytest.mark.parametrize(
     ("held", "says"),
     [
-        ("fail-onn: low\n", f"{SHARED}/{POLICY}:1 at "),
+        ("fail-onn: low\n", f"{SHARED}/{POLICY}:1:1 at "),
         (b"\0\1\2", "no text"),
         ("#" * 600_000, "too long"),
     ],

@@ -67,7 +67,7 @@ class Workflow(Bench):
     def step(self, job: str, at: int, **more: str) -> int:
         step = JOBS[job]["steps"][at]
         given = {name.replace("-", "_"): str(value) for name, value in step["with"].items()}
-        given = {name: "a secret" if "secrets." in value else value for name, value in given.items()}
+        given = {name: "a-secret" if "secrets." in value else value for name, value in given.items()}
         given = {name: value.lower() if value == "True" else value for name, value in given.items()}
         token = self.fake.token(permissions=JOBS[job]["permissions"])
         payload = pull_request_event(self.fake, NAME, 1)

@@ -305,6 +305,7 @@ def test_without_the_extra_there_is_one_sentence_and_the_review_goes_on(
     assert done.stderr == (
         "reviewbot: OTEL_ variables ask for telemetry, and its packages are missing: "
         "install `reviewbot[otel]`.\n"
+        "reviewbot: fail: 1 finding blocks this change.\n"
     )
     assert json.loads(done.stdout)["verdict"]["conclusion"] == "fail"
     assert collector.raw == []
